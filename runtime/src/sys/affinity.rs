@@ -1,0 +1,274 @@
+//! Sets of CPUs, and which of them a thread may run on.
+//!
+//! A [`CpuSet`] has no upper size. The fixed set of libc and `rustix` ends at 1024 CPUs, and on a
+//! larger machine `sched_getaffinity` then fails with `EINVAL` for every process; here the buffer
+//! grows until the kernel is content.
+
+use std::fmt;
+use std::io;
+
+/// CPU numbers at or above this are refused when a list is parsed; the kernel's own limit is 8192.
+const MAX_CPUS: usize = 1 << 16;
+
+/// A set of CPU numbers.
+// Words as the kernel wants them, without zero words at the end, so that equal sets compare equal.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CpuSet(Vec<u64>);
+
+impl CpuSet {
+    /// The empty set.
+    pub const fn new() -> Self {
+        CpuSet(Vec::new())
+    }
+
+    /// The set of one CPU.
+    pub fn single(cpu: usize) -> Self {
+        Self::from_iter([cpu])
+    }
+
+    /// Is `cpu` in the set?
+    pub fn contains(&self, cpu: usize) -> bool {
+        self.0.get(cpu / 64).is_some_and(|word| word & (1 << (cpu % 64)) != 0)
+    }
+
+    /// Adds `cpu`.
+    pub fn insert(&mut self, cpu: usize) {
+        if self.0.len() <= cpu / 64 {
+            self.0.resize(cpu / 64 + 1, 0);
+        }
+        self.0[cpu / 64] |= 1 << (cpu % 64);
+    }
+
+    /// How many CPUs are in the set.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Is the set empty?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The CPUs, lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(i, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros() as usize;
+                rest &= rest.checked_sub(1)?;
+                Some(i * 64 + bit)
+            })
+        })
+    }
+
+    /// The CPUs that are in both sets.
+    pub fn intersection(&self, other: &CpuSet) -> CpuSet {
+        let mut both = CpuSet(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect());
+        both.trim();
+        both
+    }
+
+    /// Reads the list format of sysfs and cpusets, such as `0-3,8`. White space at the ends is
+    /// ignored; an empty text is the empty set.
+    ///
+    /// # Errors
+    ///
+    /// If a part is neither a number nor a range of numbers, or a number is 65,536 or more.
+    pub fn from_list(list: &str) -> Result<CpuSet, ParseError> {
+        let list = list.trim();
+        let mut set = CpuSet::new();
+        if list.is_empty() {
+            return Ok(set);
+        }
+        for part in list.split(',') {
+            let error = || ParseError { list: list.to_owned(), part: part.to_owned() };
+            let number = |text: &str| -> Result<usize, ParseError> {
+                let digits = text.bytes().all(|b| b.is_ascii_digit());
+                let cpu = text.parse().ok().filter(|&cpu| digits && cpu < MAX_CPUS);
+                cpu.ok_or_else(error)
+            };
+            let (first, last) = match part.split_once('-') {
+                Some((first, last)) => (number(first)?, number(last)?),
+                None => (number(part)?, number(part)?),
+            };
+            if first > last {
+                return Err(error());
+            }
+            (first..=last).for_each(|cpu| set.insert(cpu));
+        }
+        Ok(set)
+    }
+
+    fn trim(&mut self) {
+        while self.0.last() == Some(&0) {
+            self.0.pop();
+        }
+    }
+}
+
+impl FromIterator<usize> for CpuSet {
+    fn from_iter<I: IntoIterator<Item = usize>>(cpus: I) -> Self {
+        let mut set = CpuSet::new();
+        cpus.into_iter().for_each(|cpu| set.insert(cpu));
+        set
+    }
+}
+
+/// The list format, such as `0-3,8`, as [`CpuSet::from_list`] reads it.
+impl fmt::Display for CpuSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut cpus = self.iter().peekable();
+        let mut comma = "";
+        while let Some(first) = cpus.next() {
+            let mut last = first;
+            while let Some(next) = cpus.next_if_eq(&(last + 1)) {
+                last = next;
+            }
+            write!(f, "{comma}{first}")?;
+            if last > first {
+                write!(f, "-{last}")?;
+            }
+            comma = ",";
+        }
+        Ok(())
+    }
+}
+
+/// A text that is not a list of CPUs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ParseError {
+    list: String,
+    part: String,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "cannot read {:?} as a list of CPUs: {:?} is neither a CPU number below {MAX_CPUS} \
+             nor a rising range of them; write it like \"0-3,8\"",
+            self.list, self.part
+        )
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// The CPUs that the calling thread may run on.
+///
+/// # Errors
+///
+/// `EPERM` where a filter refuses `sched_getaffinity`.
+pub fn current() -> io::Result<CpuSet> {
+    get(0)
+}
+
+/// The CPUs that thread `tid` (0: the calling thread) may run on.
+///
+/// # Errors
+///
+/// `ESRCH` if there is no such thread.
+pub fn get(tid: i32) -> io::Result<CpuSet> {
+    // 1024 CPUs at first; the kernel says EINVAL while the buffer is smaller than its own set.
+    let mut words = vec![0u64; 16];
+    loop {
+        let bytes = size_of_val(words.as_slice());
+        // SAFETY: the kernel writes at most `bytes` bytes to a buffer of that size.
+        let rc =
+            unsafe { libc::syscall(libc::SYS_sched_getaffinity, tid, bytes, words.as_mut_ptr()) };
+        if rc >= 0 {
+            // Bytes behind the `rc` written ones are still zero.
+            let mut set = CpuSet(words);
+            set.trim();
+            return Ok(set);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::EINVAL) || words.len() * 64 >= MAX_CPUS {
+            return Err(error);
+        }
+        words = vec![0; words.len() * 2];
+    }
+}
+
+/// Restricts thread `tid` (0: the calling thread) to `set`.
+///
+/// CPUs that do not exist or that the cpuset forbids are left out by the kernel. Threads and child
+/// processes that the thread makes later inherit the restriction.
+///
+/// # Errors
+///
+/// `EINVAL` if no CPU of the set may be used; `ESRCH` if there is no such thread; `EPERM` if it
+/// belongs to somebody else or a filter refuses.
+pub fn set(tid: i32, set: &CpuSet) -> io::Result<()> {
+    let bytes = size_of_val(set.0.as_slice());
+    // SAFETY: the kernel reads `bytes` bytes from a buffer of that size.
+    let rc = unsafe { libc::syscall(libc::SYS_sched_setaffinity, tid, bytes, set.0.as_ptr()) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The CPU that the calling thread runs on; out of date at once unless it is pinned.
+///
+/// glibc reads it from memory that the kernel keeps up to date, without a system call.
+pub fn current_cpu() -> usize {
+    // SAFETY: takes no pointers.
+    let cpu = unsafe { libc::sched_getcpu() };
+    // Fails only on kernels without getcpu, which are older than the oldest that is supported.
+    usize::try_from(cpu).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> CpuSet {
+        CpuSet::from_list(text).unwrap()
+    }
+
+    #[test]
+    fn lists_go_both_ways() {
+        for text in ["", "0", "0-1", "0-3,8", "1,3,5", "63-64", "0,2000-2047"] {
+            assert_eq!(list(text).to_string(), text);
+        }
+        assert_eq!(list("0-3,8\n"), CpuSet::from_iter([8, 3, 2, 1, 0]));
+        assert_eq!(list("1,0").to_string(), "0-1");
+    }
+
+    #[test]
+    fn bad_lists_say_what_is_wrong() {
+        for text in ["x", "1-", "-1", "3-1", "1,,2", "65536", "+1", "1-2-3", "99999999999999999999"]
+        {
+            assert!(CpuSet::from_list(text).is_err(), "{text}");
+        }
+        let message = CpuSet::from_list("0,a-b").unwrap_err().to_string();
+        assert!(message.contains("\"0,a-b\"") && message.contains("\"a-b\""), "{message}");
+    }
+
+    #[test]
+    fn set_operations() {
+        let set = list("0,70");
+        assert_eq!(set.len(), 2);
+        assert!(set.contains(70) && !set.contains(71) && !set.contains(1 << 20));
+        assert_eq!(set.intersection(&list("1-100")), CpuSet::single(70));
+        assert!(set.intersection(&list("1-2")).is_empty());
+        assert_eq!(set.intersection(&list("1-2")), CpuSet::new());
+    }
+
+    #[test]
+    fn affinity_of_a_thread() {
+        std::thread::spawn(|| {
+            let all = current().unwrap();
+            let first = all.iter().next().unwrap();
+            set(0, &CpuSet::single(first)).unwrap();
+            assert_eq!(current().unwrap(), CpuSet::single(first));
+            assert_eq!(current_cpu(), first);
+            // CPUs that do not exist are left out.
+            let mut more = all.clone();
+            more.insert(5000);
+            set(0, &more).unwrap();
+            assert_eq!(get(crate::sys::thread::gettid()).unwrap(), all);
+            assert_eq!(set(0, &CpuSet::new()).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        })
+        .join()
+        .unwrap();
+    }
+}

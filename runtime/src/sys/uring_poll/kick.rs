@@ -1,0 +1,38 @@
+//! Waking a thread that waits in a [`Waiter`](super::Waiter).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// An eventfd: any thread kicks, the waiting one watches and drains.
+#[derive(Debug)]
+pub struct Kick(OwnedFd);
+
+impl Kick {
+    /// Makes one that is not kicked.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` or `ENFILE` if there is no descriptor left.
+    pub fn new() -> io::Result<Kick> {
+        Ok(Kick(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    /// Wakes the thread that watches, or, if it does not wait now, its next wait. Never blocks.
+    pub fn kick(&self) {
+        // Fails only when the counter is at its end, and then it is readable anyway.
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+
+    /// Takes back all kicks so far; `true` if there were any.
+    pub fn drain(&self) -> bool {
+        rustix::io::read(&self.0, &mut [0u8; 8]).is_ok()
+    }
+}
+
+impl AsFd for Kick {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
