@@ -1,0 +1,30 @@
+//! The synchronisation types that the lock-free parts are written with.
+//!
+//! Normally they are `std`'s. Under `--cfg cmwq_loom` they are loom's, so that the very code that
+//! ships is model-checked. (Not `--cfg loom`: tokio, a dependency, reacts to that one.)
+//! `UnsafeCell` has loom's closure interface in both worlds.
+
+#[cfg(cmwq_loom)]
+mod modelled;
+#[cfg(not(cmwq_loom))]
+mod native;
+
+#[cfg(cmwq_loom)]
+pub(crate) use modelled::*;
+#[cfg(not(cmwq_loom))]
+pub(crate) use native::*;
+
+/// Locks although another thread panicked while it held the lock: what our locks guard is
+/// consistent at every point that can panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Like [`lock`], but `None` if another thread has it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(std::sync::TryLockError::WouldBlock) => None,
+    }
+}

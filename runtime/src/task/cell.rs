@@ -1,0 +1,71 @@
+//! The typed allocation of a task.
+
+use super::raw::{Header, Output, OwnedLinks, Vtable};
+use super::state::State;
+use super::{Id, Schedule, harness};
+use crate::sync_types::UnsafeCell;
+use crate::sync_types::atomic::{AtomicPtr, AtomicU16};
+use std::future::Future;
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::task::Waker;
+
+/// Header first, so that a pointer to the header is a pointer to the cell.
+#[repr(C)]
+pub(super) struct Cell<F: Future, S> {
+    pub(super) header: Header,
+    pub(super) scheduler: S,
+    /// RUNNING owns it; after COMPLETE, the `JoinHandle` (or the completer where there is none).
+    pub(super) stage: UnsafeCell<Stage<F>>,
+    /// The `JoinHandle` owns it while JOIN_WAKER is clear, the completer while it is set.
+    pub(super) join_waker: UnsafeCell<Option<Waker>>,
+}
+
+pub(super) enum Stage<F: Future> {
+    Future(F),
+    Finished(Output<F::Output>),
+    Consumed,
+}
+
+/// What spawning needs to know beside the future.
+pub(crate) struct Birth {
+    pub(crate) id: Id,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) core: usize,
+    pub(crate) shard: usize,
+}
+
+impl<F, S> Cell<F, S>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    const VTABLE: Vtable = Vtable {
+        poll: harness::poll::<F, S>,
+        schedule: harness::schedule::<F, S>,
+        dealloc: harness::dealloc::<F, S>,
+        read_output: harness::read_output::<F, S>,
+        drop_join_handle: harness::drop_join_handle::<F, S>,
+    };
+
+    pub(super) fn allocate(future: F, scheduler: S, birth: Birth) -> NonNull<Header> {
+        let cell = Box::new(Cell {
+            header: Header {
+                state: State::new(),
+                vtable: &Self::VTABLE,
+                queue_next: AtomicPtr::new(ptr::null_mut()),
+                owned: UnsafeCell::new(OwnedLinks::default()),
+                id: birth.id,
+                location: birth.location,
+                core: AtomicU16::new(birth.core as u16),
+                shard: birth.shard as u16,
+            },
+            scheduler,
+            stage: UnsafeCell::new(Stage::Future(future)),
+            join_waker: UnsafeCell::new(None),
+        });
+        // SAFETY: Box::into_raw is never null.
+        unsafe { NonNull::new_unchecked(Box::into_raw(cell).cast()) }
+    }
+}

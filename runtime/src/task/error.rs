@@ -1,0 +1,108 @@
+//! Why a task gave no output.
+
+use super::Id;
+use std::any::Any;
+use std::fmt;
+use std::sync::Mutex;
+
+/// A task did not run to completion: it was aborted, or it panicked.
+pub struct JoinError {
+    id: Id,
+    reason: Reason,
+}
+
+enum Reason {
+    Cancelled,
+    // The mutex makes the payload Sync.
+    Panic(Mutex<Box<dyn Any + Send + 'static>>),
+}
+
+impl JoinError {
+    pub(crate) fn cancelled(id: Id) -> Self {
+        Self { id, reason: Reason::Cancelled }
+    }
+
+    pub(crate) fn panic(id: Id, payload: Box<dyn Any + Send + 'static>) -> Self {
+        Self { id, reason: Reason::Panic(Mutex::new(payload)) }
+    }
+
+    /// Was the task aborted, or its runtime shut down, before it completed?
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.reason, Reason::Cancelled)
+    }
+
+    /// Did the task panic?
+    pub fn is_panic(&self) -> bool {
+        matches!(self.reason, Reason::Panic(_))
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The value that the task panicked with, for `std::panic::resume_unwind`.
+    ///
+    /// # Panics
+    ///
+    /// If the task did not panic; ask [`is_panic`](Self::is_panic) first.
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send + 'static> {
+        self.try_into_panic().expect("JoinError::into_panic: the task was cancelled, no panic")
+    }
+
+    /// The value that the task panicked with, or the error itself if it did not panic.
+    ///
+    /// # Errors
+    ///
+    /// The task was cancelled.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send + 'static>, JoinError> {
+        match self.reason {
+            Reason::Panic(payload) => {
+                Ok(payload.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+            }
+            reason => Err(Self { id: self.id, reason }),
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        let Reason::Panic(payload) = &self.reason else { return None };
+        let payload = payload.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        payload
+            .downcast_ref::<&'static str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.reason, self.message()) {
+            (Reason::Cancelled, _) => write!(f, "task {} was cancelled", self.id),
+            (Reason::Panic(_), Some(text)) => {
+                write!(f, "task {} panicked with message {text:?}", self.id)
+            }
+            (Reason::Panic(_), None) => write!(f, "task {} panicked", self.id),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.reason, self.message()) {
+            (Reason::Cancelled, _) => write!(f, "JoinError::Cancelled({:?})", self.id),
+            (Reason::Panic(_), Some(text)) => {
+                write!(f, "JoinError::Panic({:?}, {text:?}, ...)", self.id)
+            }
+            (Reason::Panic(_), None) => write!(f, "JoinError::Panic({:?}, ...)", self.id),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> Self {
+        std::io::Error::other(error)
+    }
+}

@@ -1,0 +1,280 @@
+//! The typed operations behind the vtable.
+//!
+//! Every piece of user code that runs here (poll, drops of future, output and waker, the join
+//! waker) runs under `catch_unwind`: a panic must not cost the runtime a worker.
+
+use super::cell::{Cell, Stage};
+use super::raw::{Header, Notified, Output, RawTask};
+use super::state::{ABORT, COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnIdle};
+use super::waker::waker_ref;
+use super::{JoinError, Schedule};
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+/// A typed view of a task.
+struct Harness<F: Future, S> {
+    cell: NonNull<Cell<F, S>>,
+}
+
+impl<F, S> Harness<F, S>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    /// # Safety
+    ///
+    /// `header` is the header of a live `Cell<F, S>` to which the caller holds a reference.
+    unsafe fn new(header: NonNull<Header>) -> Self {
+        Self { cell: header.cast() }
+    }
+
+    fn raw(&self) -> RawTask {
+        RawTask::new(self.cell.cast())
+    }
+
+    fn cell(&self) -> &Cell<F, S> {
+        // SAFETY: see new().
+        unsafe { self.cell.as_ref() }
+    }
+
+    /// Polls the future. Only while RUNNING.
+    fn poll_future(&self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.cell().stage.with_mut(|stage| {
+            // SAFETY: RUNNING owns the stage.
+            let Stage::Future(future) = (unsafe { &mut *stage }) else {
+                unreachable!("a task was polled after completion");
+            };
+            // SAFETY: the future is in a heap cell that does not move, and set_stage() drops it in
+            // place.
+            unsafe { Pin::new_unchecked(future) }.poll(cx)
+        })
+    }
+
+    /// Drops what the stage holds in place (user code), then stores `next`. Only by its owner.
+    /// A panic of the drop is returned; the stage is changed all the same.
+    fn set_stage(&self, next: Stage<F>) -> Result<(), Box<dyn Any + Send>> {
+        self.cell().stage.with_mut(|stage| {
+            // SAFETY: the caller owns the stage. After drop_in_place, even one that unwound, the
+            // old value is not used again: write() does not drop it.
+            unsafe {
+                let dropped = catch_unwind(AssertUnwindSafe(|| std::ptr::drop_in_place(stage)));
+                std::ptr::write(stage, next);
+                dropped
+            }
+        })
+    }
+
+    /// RUNNING to COMPLETE with the result, and everything that follows from it.
+    fn complete(&self, result: Output<F::Output>) {
+        // A panic in the drop of the future is the task's panic.
+        let result = match self.set_stage(Stage::Consumed) {
+            Ok(()) => result,
+            Err(panic) => {
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(result)));
+                Err(JoinError::panic(self.raw().header().id, panic))
+            }
+        };
+        if result.as_ref().is_err_and(JoinError::is_panic) {
+            self.cell().scheduler.task_panicked();
+        }
+        let _ = self.set_stage(Stage::Finished(result));
+
+        let before = self.raw().state().complete();
+        if !before.has(JOIN_INTEREST) {
+            // Nobody will read it. A panic of the drop has nobody to go to either.
+            let _ = self.set_stage(Stage::Consumed);
+        } else if before.has(JOIN_WAKER) {
+            self.wake_joiner();
+        }
+        let references = if self.cell().scheduler.release(self.raw()) { 2 } else { 1 };
+        self.raw().ref_dec(references);
+    }
+
+    fn wake_joiner(&self) {
+        self.cell().join_waker.with_mut(|waker| {
+            // SAFETY: JOIN_WAKER was set when the task completed: the waker is ours until
+            // return_join_waker(), and for good if the handle has gone by then.
+            unsafe {
+                if let Some(waker) = &*waker {
+                    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref()));
+                }
+                if !self.raw().state().return_join_waker().has(JOIN_INTEREST) {
+                    drop_waker(waker);
+                }
+            }
+        });
+    }
+
+    /// Stores the waker of the `JoinHandle`; `false` if the task completed meanwhile.
+    fn store_join_waker(&self, waker: Waker) -> bool {
+        let previous = self.cell().join_waker.with_mut(|slot| {
+            // SAFETY: JOIN_WAKER is clear, so the slot is the handle's.
+            unsafe { (*slot).replace(waker) }
+        });
+        drop(previous);
+        if self.raw().state().publish_join_waker() {
+            return true;
+        }
+        let unused = self.cell().join_waker.with_mut(|slot| {
+            // SAFETY: it was not published.
+            unsafe { (*slot).take() }
+        });
+        drop(unused);
+        false
+    }
+
+    /// Is the output there? If not, arranges that `waker` is woken when it is.
+    fn ready_or_register(&self, waker: &Waker) -> bool {
+        let raw = self.raw();
+        let state = raw.state();
+        let seen = state.load();
+        if seen.has(COMPLETE) {
+            return true;
+        }
+        if seen.has(JOIN_WAKER) {
+            let same = self.cell().join_waker.with(|slot| {
+                // SAFETY: while JOIN_WAKER is set nobody writes the slot before COMPLETE, and
+                // after it only if the handle (which polls us) is gone.
+                unsafe { (*slot).as_ref().is_some_and(|w| w.will_wake(waker)) }
+            });
+            if same {
+                return false;
+            }
+            if !state.reclaim_join_waker() {
+                return true;
+            }
+        }
+        !self.store_join_waker(waker.clone())
+    }
+}
+
+/// Drops a waker in place; its drop is user code.
+///
+/// # Safety
+///
+/// The caller owns the slot.
+unsafe fn drop_waker(slot: *mut Option<Waker>) {
+    // SAFETY: the caller owns the slot.
+    let waker = unsafe { (*slot).take() };
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
+}
+
+/// # Safety
+///
+/// See [`super::raw::Vtable`].
+pub(super) unsafe fn poll<F, S>(header: NonNull<Header>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: the caller gives the queue's reference.
+    let harness = unsafe { Harness::<F, S>::new(header) };
+    let raw = harness.raw();
+    let id = raw.header().id;
+    let state = raw.state();
+    if state.start_poll().has(ABORT) {
+        harness.complete(Err(JoinError::cancelled(id)));
+        return;
+    }
+    let waker = waker_ref(header);
+    let mut cx = Context::from_waker(&waker);
+    match catch_unwind(AssertUnwindSafe(|| harness.poll_future(&mut cx))) {
+        Ok(Poll::Ready(output)) => harness.complete(Ok(output)),
+        Err(panic) => harness.complete(Err(JoinError::panic(id, panic))),
+        Ok(Poll::Pending) => match state.end_poll() {
+            OnIdle::Idle => {}
+            // The reference that we were given goes on to the queue.
+            OnIdle::Requeue => harness.cell().scheduler.requeue(Notified::new(harness.raw())),
+            OnIdle::Dealloc => harness.raw().dealloc(),
+        },
+    }
+}
+
+/// # Safety
+///
+/// See [`super::raw::Vtable`].
+pub(super) unsafe fn schedule<F, S>(header: NonNull<Header>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: the caller gives the queue's reference, which keeps the task alive; once the task
+    // is handed over it may be gone, so nothing is touched after that.
+    let harness = unsafe { Harness::<F, S>::new(header) };
+    let task = Notified::new(harness.raw());
+    harness.cell().scheduler.schedule(task);
+}
+
+/// # Safety
+///
+/// See [`super::raw::Vtable`].
+pub(super) unsafe fn dealloc<F, S>(header: NonNull<Header>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let cell = header.cast::<Cell<F, S>>().as_ptr();
+    // SAFETY: no reference is left. Drops of user values may unwind: the task's memory is then
+    // still freed by the Box, and the panic stops here.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(cell) })));
+}
+
+/// # Safety
+///
+/// See [`super::raw::Vtable`]; `out` points to a `Poll<Output<F::Output>>`, and the caller is the
+/// task's `JoinHandle`.
+pub(super) unsafe fn read_output<F, S>(header: NonNull<Header>, out: *mut (), waker: &Waker)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: the JoinHandle holds a reference.
+    let harness = unsafe { Harness::<F, S>::new(header) };
+    if !harness.ready_or_register(waker) {
+        return;
+    }
+    let stage = harness.cell().stage.with_mut(|stage| {
+        // SAFETY: COMPLETE with JOIN_INTEREST: the stage is the JoinHandle's.
+        unsafe { std::mem::replace(&mut *stage, Stage::Consumed) }
+    });
+    let Stage::Finished(output) = stage else {
+        panic!("JoinHandle polled after completion");
+    };
+    // SAFETY: see above.
+    unsafe { *out.cast::<Poll<Output<F::Output>>>() = Poll::Ready(output) };
+}
+
+/// # Safety
+///
+/// See [`super::raw::Vtable`]; the caller is the task's `JoinHandle`.
+pub(super) unsafe fn drop_join_handle<F, S>(header: NonNull<Header>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: the JoinHandle holds a reference until ref_dec().
+    let harness = unsafe { Harness::<F, S>::new(header) };
+    let after = harness.raw().state().drop_join_handle();
+    let output = if after.has(COMPLETE) { harness.set_stage(Stage::Consumed) } else { Ok(()) };
+    if !after.has(JOIN_WAKER) {
+        harness.cell().join_waker.with_mut(|slot| {
+            // SAFETY: JOIN_WAKER is clear: the slot is the handle's.
+            unsafe { drop_waker(slot) }
+        });
+    }
+    harness.raw().ref_dec(1);
+    // The drop of the output runs in the dropper's code, and so does its panic.
+    if let (Err(panic), false) = (output, std::thread::panicking()) {
+        std::panic::resume_unwind(panic);
+    }
+}

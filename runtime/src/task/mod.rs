@@ -1,0 +1,131 @@
+//! Tasks: spawning, joining, aborting.
+//!
+//! A task is a future as a work item.
+//!
+//! # The allocation
+//!
+//! One heap cell per task: `raw::Header` (what the scheduler sees), the scheduler's handle, the
+//! stage (future, then output), the join waker. Everything outside of this folder knows a task as
+//! `Notified` (the reference a queue owns), [`JoinHandle`], [`AbortHandle`] or a `Waker`.
+//!
+//! # The state word
+//!
+//! Six flags and a reference count in one atomic (`state`):
+//!
+//! ```text
+//!            wake                take from queue               Pending
+//!   idle  ----------> PENDING ---------------------> RUNNING -----------> idle
+//!                        ^                           |     |
+//!                        |    woken meanwhile        |     | Ready, panic, or ABORT seen
+//!                        +---------------------------+     +-------------------> COMPLETE
+//! ```
+//!
+//! - PENDING: the task is in exactly one queue, or (together with RUNNING) will be queued again by
+//!   its poller. Whoever sets it on an idle task makes the queue's reference and must schedule it:
+//!   that is why there is never more than one `Notified` of a task. It is cleared *before* the
+//!   poll, so a wake during the poll queues the task once more, as the kernel does with a work
+//!   item.
+//! - RUNNING: set by the owner of the `Notified` when it starts to poll. It alone may touch the
+//!   stage. So a task is never polled twice at once, whatever is stolen or taken over when.
+//! - COMPLETE: set once, by RUNNING. From then on the stage is the `JoinHandle`'s if JOIN_INTEREST
+//!   was set at that moment, otherwise the completer has dropped the output.
+//! - ABORT: a request. An abort of an idle task queues it, and the next poller cancels it instead
+//!   of polling. So a future is only ever dropped by a poller, never by the thread that aborts.
+//! - JOIN_WAKER: the join waker belongs to the completer while set, to the `JoinHandle` while
+//!   clear. The handle changes the waker only after it has taken the flag back, which fails once
+//!   the task is COMPLETE. A handle that is dropped before completion takes the flag with it;
+//!   after completion the completer returns the flag when it has used the waker, and whichever of
+//!   the two comes last drops it.
+//!
+//! References: the owned list (until completion), the queue (while PENDING or RUNNING), the
+//! `JoinHandle`, each waker and each `AbortHandle`.
+//!
+//! # Rejected
+//!
+//! - *Wake without a write when already PENDING.* A waker that only reads may miss a poller that
+//!   has just cleared the flag, with its own data still in the store buffer. The read-modify-write
+//!   publishes that data; the kernel pays for the same guarantee.
+//! - *Completing an aborted idle task from the aborting thread.* Saves a trip through the queue,
+//!   but runs the drop of the future, which is user code and may block, on a thread that may not
+//!   be a worker at all.
+//! - *A separate scheduled flag per queue.* One flag in the state word makes "in at most one queue"
+//!   a property of the word, so queues may be drained, stolen and taken over freely.
+
+mod abort;
+mod builder;
+mod cell;
+mod coop;
+mod error;
+mod harness;
+mod id;
+mod join;
+mod join_set;
+mod owned;
+mod raw;
+mod spawn;
+mod state;
+mod task_local;
+mod waker;
+
+#[cfg(all(test, cmwq_loom))]
+mod loom_tests;
+#[cfg(all(test, not(cmwq_loom)))]
+mod tests;
+
+pub use abort::AbortHandle;
+pub use builder::Builder;
+pub use coop::{Unconstrained, consume_budget, unconstrained, yield_now};
+pub use error::JoinError;
+pub use id::{Id, id, try_id};
+pub use join::JoinHandle;
+pub use join_set::JoinSet;
+pub use spawn::{block_in_place, spawn, spawn_blocking};
+pub use task_local::{AccessError, LocalKey, TaskLocalFuture};
+
+pub(crate) use cell::Birth;
+pub(crate) use owned::OwnedTasks;
+pub(crate) use raw::{Header, Notified, RawTask};
+pub(crate) use waker::is_task_waker;
+
+use std::future::Future;
+
+/// What a task knows of its scheduler.
+pub(crate) trait Schedule: Send + Sync + Sized + 'static {
+    /// The task was woken.
+    fn schedule(&self, task: Notified);
+    /// The task was woken during its own poll, which has just ended on this thread.
+    fn requeue(&self, task: Notified);
+    /// The task is complete; returns whether it was in the owned list, whose reference is then
+    /// the caller's.
+    fn release(&self, task: RawTask) -> bool;
+    /// The task panicked; its error is stored.
+    fn task_panicked(&self);
+}
+
+/// Makes a task. The caller puts it into the owned list and queues it.
+///
+/// It has three references: one in the `Notified`, one in the `JoinHandle`, and one for the owned
+/// list, which [`discard`] gives back if the list does not take it.
+pub(crate) fn new<F, S>(future: F, scheduler: S, birth: Birth) -> (Notified, JoinHandle<F::Output>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let raw = RawTask::new(cell::Cell::allocate(future, scheduler, birth));
+    (Notified::new(raw), JoinHandle::new(raw))
+}
+
+/// Cancels a task that is queued and will not be polled: drops its future here, on this thread.
+pub(crate) fn cancel(task: Notified) {
+    RawTask::new(std::ptr::NonNull::from(task.header())).state().abort();
+    task.run();
+}
+
+/// Cancels a new task that the owned list refused.
+pub(crate) fn discard(task: Notified) {
+    let raw = RawTask::new(std::ptr::NonNull::from(task.header()));
+    cancel(task);
+    // The owned list's reference: release() has said that the task was not in it.
+    raw.ref_dec(1);
+}
