@@ -1,0 +1,78 @@
+//! Which cores look for work, and which sleep: who is woken when there is more to do.
+//!
+//! A worker that has pushed to its ring wakes one sleeping core, unless some core is searching
+//! already: the searcher will find the task, and when it does it wakes the next if there is more.
+//! The last searcher to give up looks at all queues once more after it has said so, hence a task
+//! pushed while it was giving up is seen by it, or its pusher sees no searcher.
+//!
+//! The push side has no fence, so now and then nobody is woken although a core sleeps. That delays
+//! only parallelism: the task is in the ring of a worker that is awake, and if that worker stays
+//! too long in one poll the monitor wakes a thief.
+
+use super::bits::AtomicBits;
+use crossbeam_utils::CachePadded;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub(crate) struct Idle {
+    parked: CachePadded<AtomicBits>,
+    searching: CachePadded<AtomicUsize>,
+    cores: usize,
+}
+
+impl Idle {
+    pub(crate) fn new(cores: usize) -> Self {
+        Self {
+            parked: CachePadded::new(AtomicBits::new(cores)),
+            searching: CachePadded::new(AtomicUsize::new(0)),
+            cores,
+        }
+    }
+
+    /// A core to wake, if one sleeps and none is searching. It counts as searching from now on;
+    /// cores from `near` upwards are asked first.
+    #[inline]
+    pub(crate) fn core_to_wake(&self, near: usize) -> Option<usize> {
+        if self.parked.is_empty() || self.searching.load(Ordering::SeqCst) != 0 {
+            return None;
+        }
+        self.claim(near)
+    }
+
+    #[cold]
+    fn claim(&self, near: usize) -> Option<usize> {
+        let zero_to_one =
+            self.searching.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed);
+        if zero_to_one.is_err() {
+            return None;
+        }
+        let found = (near..self.cores).chain(0..near).find(|&core| self.parked.remove(core));
+        if found.is_none() {
+            self.stop_searching();
+        }
+        found
+    }
+
+    /// May one more core search? At most half of them do at a time.
+    pub(crate) fn start_searching(&self) -> bool {
+        if 2 * self.searching.load(Ordering::SeqCst) >= self.cores {
+            return false;
+        }
+        self.searching.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+
+    /// `true` for the last searcher.
+    pub(crate) fn stop_searching(&self) -> bool {
+        self.searching.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    pub(crate) fn park(&self, core: usize) {
+        self.parked.insert(core);
+    }
+
+    /// The core is awake. `false` if [`core_to_wake`](Self::core_to_wake) woke it: it counts as
+    /// searching.
+    pub(crate) fn unpark(&self, core: usize) -> bool {
+        self.parked.remove(core)
+    }
+}

@@ -1,0 +1,300 @@
+//! A bound pool: the workers of one core, what they share, and who of them is in charge.
+//!
+//! # Positions
+//!
+//! Of a core's workers one is the **holder**: it alone takes new tasks, drives timers and I/O, and
+//! parks in the driver. The others are on standby (asleep) or lost (inside user code, holder no
+//! more). `holder` names it; [`NOBODY`] while the core waits to be adopted.
+//!
+//! ```text
+//!            verdict, holder: H -> S                 poll ends, holder != H
+//!   H holds ------------------------> H lost, S holds ----------------------> H on standby
+//!            hand_over, holder: H -> NOBODY -> S
+//! ```
+//!
+//! # Takeover
+//!
+//! [`takeover`] by standby S of blocked holder H: (1) a detector gave a verdict (worker, epoch);
+//! S checks that H's epoch is *user* and unchanged. (2) Compare-exchange of `holder`. (3)
+//! `membarrier`: from here on every push of H sees that it lost the core and gives the task away;
+//! every push before is visible to S. (4) S empties H's slot and ring and goes on as holder. A
+//! thread is never made on this path: if no standby is left, the manager is asked for one.
+//!
+//! H may have come back between (1) and (2). Then for a moment both believe that they hold the core:
+//! H finds out before its next task or push. What they share is lock-free or locked, so the worst is
+//! one task too many at a time.
+//!
+//! # Who may touch which field
+//!
+//! | field | who |
+//! |---|---|
+//! | `holder` | standbys (takeover, adoption), the holder (hand-over) |
+//! | `verdict` | detectors give, standbys clear |
+//! | `park`, `inject` | anybody |
+//! | `driver` | the holder; with `try_lock` the monitor and other cores' workers |
+//! | `timers` | anybody; its lock covers pointer writes only |
+//! | `crew` | see there |
+//!
+//! # Rejected
+//!
+//! - *A run queue per core that changes hands*: the producer side would change with the holder, and
+//!   a stale holder would be a second producer. Each worker keeps its own ring.
+//! - *Creating the standby when it is needed*: `pthread_create` takes 6 to 20 us, a futex wake 2.
+
+mod bits;
+mod crew;
+mod idle;
+mod inject;
+mod park;
+mod takeover;
+mod verdict;
+mod watch;
+
+#[cfg(all(test, cmwq_loom))]
+mod loom_tests;
+
+pub(crate) use crew::Crew;
+pub(crate) use idle::Idle;
+pub(crate) use inject::Inject;
+pub(crate) use park::{Bed, CorePark};
+pub(crate) use verdict::{Claim, Verdict};
+pub(crate) use watch::Watch;
+
+use crate::detect::Sentinel;
+use crate::metrics::CoreStats;
+use crate::sys;
+use crate::sys::affinity::CpuSet;
+use crate::time::Timers;
+use crossbeam_utils::CachePadded;
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::Waker;
+
+/// The holder of a core that nobody holds.
+pub(crate) const NOBODY: u32 = u32::MAX;
+
+/// One bound pool.
+pub(crate) struct Core {
+    pub(crate) index: usize,
+    /// The CPU that its workers are pinned to.
+    pub(crate) cpu: Option<usize>,
+    /// Where a worker may run that uses more than its share of CPU time.
+    pub(crate) wide: CpuSet,
+    /// Other cores in the order in which they are robbed.
+    pub(crate) neighbours: Box<[usize]>,
+    holder: CachePadded<AtomicU32>,
+    /// May standbys adopt the core? Not while a runtime of one core has nobody in `block_on`.
+    open: AtomicBool,
+    /// Threads in `block_on` that serve a runtime of one core.
+    guests: AtomicUsize,
+    pub(crate) verdict: CachePadded<Verdict>,
+    pub(crate) park: Arc<CorePark>,
+    pub(crate) inject: CachePadded<Inject>,
+    pub(crate) crew: Crew,
+    /// `None` once the runtime has no threads any more.
+    driver: Mutex<Option<cmwq_io::driver::Driver>>,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) sentinel: Option<Arc<Sentinel>>,
+    /// When a block was last seen here, CLOCK_MONOTONIC ns.
+    last_block: AtomicU64,
+    /// Another worker is wanted; the manager clears it.
+    pub(crate) wants_worker: AtomicBool,
+    /// Foreign wakers of a round in which the monitor drove the core.
+    chores: Mutex<Vec<Waker>>,
+    has_chores: AtomicBool,
+    pub(crate) stats: CoreStats,
+}
+
+/// The driver, locked.
+pub(crate) struct DriverGuard<'a>(MutexGuard<'a, Option<cmwq_io::driver::Driver>>);
+
+impl Deref for DriverGuard<'_> {
+    type Target = cmwq_io::driver::Driver;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("checked when it was locked")
+    }
+}
+
+impl DerefMut for DriverGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.0.as_mut().expect("checked when it was locked")
+    }
+}
+
+/// What a core is made of.
+pub(crate) struct Parts {
+    pub(crate) index: usize,
+    pub(crate) cpu: Option<usize>,
+    pub(crate) wide: CpuSet,
+    pub(crate) neighbours: Box<[usize]>,
+    pub(crate) cap: usize,
+    pub(crate) open: bool,
+    pub(crate) driver: cmwq_io::driver::Driver,
+    pub(crate) park: Arc<CorePark>,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) sentinel: Option<Arc<Sentinel>>,
+    pub(crate) watch: Option<Watch>,
+}
+
+/// Blocking is a habit of a program: this long after a block the sentinel is armed at every unpark.
+const HABIT_NS: u64 = 1_000_000_000;
+
+impl Core {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            index: parts.index,
+            cpu: parts.cpu,
+            wide: parts.wide,
+            neighbours: parts.neighbours,
+            holder: CachePadded::new(AtomicU32::new(NOBODY)),
+            open: AtomicBool::new(parts.open),
+            guests: AtomicUsize::new(0),
+            verdict: CachePadded::default(),
+            park: parts.park,
+            inject: CachePadded::new(Inject::new()),
+            crew: Crew::new(parts.cap, parts.watch),
+            driver: Mutex::new(Some(parts.driver)),
+            timers: parts.timers,
+            sentinel: parts.sentinel,
+            last_block: AtomicU64::new(0),
+            wants_worker: AtomicBool::new(false),
+            chores: Mutex::new(Vec::new()),
+            has_chores: AtomicBool::new(false),
+            stats: CoreStats::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn holder(&self) -> u32 {
+        self.holder.load(Ordering::Acquire)
+    }
+
+    /// Becomes the holder of a core that nobody holds.
+    pub(crate) fn adopt(&self, worker: u32) -> bool {
+        self.open.load(Ordering::SeqCst)
+            && self.holder() == NOBODY
+            && self.change_holder(NOBODY, worker)
+    }
+
+    /// Gives the core up; `false` if this worker does not hold it.
+    pub(crate) fn release(&self, worker: u32) -> bool {
+        self.change_holder(worker, NOBODY)
+    }
+
+    fn change_holder(&self, from: u32, to: u32) -> bool {
+        self.holder.compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    pub(crate) fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::SeqCst);
+    }
+
+    /// A thread in `block_on` begins to serve the core of a runtime that has only one.
+    pub(crate) fn guest_comes(&self) {
+        self.guests.fetch_add(1, Ordering::SeqCst);
+        self.set_open(true);
+    }
+
+    /// It leaves. Without guests the core stands still: no worker may hold it.
+    pub(crate) fn guest_leaves(&self, worker: u32) {
+        let last = self.guests.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last {
+            self.set_open(false);
+            let holder = self.holder();
+            self.change_holder(holder, NOBODY);
+            // Whoever held it may be in the driver, and finds out when it leaves.
+            self.park.unpark();
+        } else if self.release(worker) {
+            self.crew.wake_standby();
+        }
+    }
+
+    /// Is there something for a standby to do?
+    pub(crate) fn needs_worker(&self) -> bool {
+        (self.open.load(Ordering::SeqCst) && self.holder.load(Ordering::SeqCst) == NOBODY)
+            || self.verdict.read().is_some()
+    }
+
+    /// The driver, unless somebody else is in it.
+    pub(crate) fn try_driver(&self) -> Option<DriverGuard<'_>> {
+        let guard = match self.driver.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        guard.is_some().then_some(DriverGuard(guard))
+    }
+
+    /// The last thread of the runtime has ended: whoever still waits for a socket or a timer of this
+    /// core, from outside, is woken and gets an error or a panic.
+    pub(crate) fn close(&self) {
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Wakes; outside of the lock.
+        drop(driver);
+        self.timers.close(&mut |waker| {
+            // The waker's panic hook has reported it.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        });
+    }
+
+    /// A detector has seen the holder block (or burn): latches that and wakes a standby. Without a
+    /// standby the latch waits for one. Takes no lock. `false` if there was no standby.
+    pub(crate) fn accuse(&self, claim: Claim) -> bool {
+        self.latch(claim);
+        self.crew.wake_standby()
+    }
+
+    /// Writes the verdict; for a standby that goes on to take over itself.
+    pub(crate) fn latch(&self, claim: Claim) {
+        let now = crate::time::now_ns();
+        if !claim.is_hog() {
+            self.last_block.store(now, Ordering::Relaxed);
+        }
+        self.verdict.give(claim, now);
+    }
+
+    /// Did a task block here within the last second or so?
+    pub(crate) fn blocks_often(&self, now: u64) -> bool {
+        now.saturating_sub(self.last_block.load(Ordering::Relaxed)) < HABIT_NS
+    }
+
+    /// Arms the sentinel where it is likely to be needed.
+    #[inline]
+    pub(crate) fn arm(&self, now: u64) {
+        if let Some(sentinel) = self.sentinel.as_ref().filter(|_| self.blocks_often(now)) {
+            sentinel.arm();
+        }
+    }
+
+    /// Pins the calling thread to the core's CPU, if it has one.
+    pub(crate) fn pin_current_thread(&self) {
+        if let Some(cpu) = self.cpu {
+            // Refused when a cpuset no longer has the CPU: then the kernel's choice is as good.
+            if sys::affinity::set(0, &CpuSet::single(cpu)).is_err() {
+                self.stats.pin_failures.increment();
+            }
+        }
+    }
+
+    /// Leaves a foreign waker for a worker to wake.
+    pub(crate) fn leave_chore(&self, waker: Waker) {
+        self.chores.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+        self.has_chores.store(true, Ordering::Release);
+        self.park.unpark();
+    }
+
+    pub(crate) fn has_chores(&self) -> bool {
+        self.has_chores.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn take_chores(&self) -> Vec<Waker> {
+        if !self.has_chores() {
+            return Vec::new();
+        }
+        self.has_chores.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *self.chores.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

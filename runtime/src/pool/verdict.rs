@@ -1,0 +1,64 @@
+//! The latch that a detector writes: "worker W of this core blocked in epoch E".
+//!
+//! It stays until a standby acts on it or finds it stale, so an event that found no standby is not
+//! lost: a new or returning worker looks here before it goes on standby.
+
+use crate::worker::Stamp;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Default)]
+pub(crate) struct Verdict {
+    /// A [`Claim`], or 0.
+    word: AtomicU64,
+    /// When it was given, CLOCK_MONOTONIC ns; for the latency histogram.
+    at: AtomicU64,
+}
+
+/// Bits of a stamp; above them the worker's index + 1, and on top whether it is a hog.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claim(u64);
+
+const HOG: u64 = 1 << 63;
+
+impl Claim {
+    pub(crate) fn blocked(worker: u32, stamp: Stamp) -> Self {
+        Self(u64::from(worker + 1) << Stamp::BITS | stamp.bits())
+    }
+
+    /// The worker does not block, but its poll has used too much CPU time.
+    pub(crate) fn hog(worker: u32, stamp: Stamp) -> Self {
+        Self(Self::blocked(worker, stamp).0 | HOG)
+    }
+
+    pub(crate) fn is_hog(self) -> bool {
+        self.0 & HOG != 0
+    }
+
+    pub(crate) fn worker(self) -> u32 {
+        ((self.0 & !HOG) >> Stamp::BITS) as u32 - 1
+    }
+
+    pub(crate) fn is_about(self, stamp: Stamp) -> bool {
+        self.0 & ((1 << Stamp::BITS) - 1) == stamp.bits()
+    }
+}
+
+impl Verdict {
+    pub(crate) fn give(&self, claim: Claim, now: u64) {
+        self.at.store(now, Ordering::Relaxed);
+        self.word.store(claim.0, Ordering::SeqCst);
+    }
+
+    pub(crate) fn read(&self) -> Option<Claim> {
+        Some(self.word.load(Ordering::SeqCst)).filter(|&word| word != 0).map(Claim)
+    }
+
+    pub(crate) fn given_at(&self) -> u64 {
+        self.at.load(Ordering::Relaxed)
+    }
+
+    /// Removes this verdict, not a newer one.
+    pub(crate) fn clear(&self, claim: Claim) {
+        let _ = self.word.compare_exchange(claim.0, 0, Ordering::SeqCst, Ordering::Relaxed);
+    }
+}

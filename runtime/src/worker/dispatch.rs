@@ -1,0 +1,62 @@
+//! Handing wakes from the driver and the wheel to tasks.
+//!
+//! Under the driver's and the wheel's locks there must be no user code. The waker of a task of ours
+//! is none, and is woken at once; a foreign waker (of `FuturesUnordered`, of another runtime) waits
+//! in a buffer until the lock is free.
+
+use super::Local;
+use crate::task::is_task_waker;
+use cmwq_io::driver::Wait;
+use std::task::Waker;
+
+impl Local {
+    /// Where wakes of the driver and the wheel go.
+    pub(super) fn sink(&self, waker: Waker) {
+        if is_task_waker(&waker) {
+            waker.wake();
+        } else {
+            self.foreign.borrow_mut().push(waker);
+        }
+    }
+
+    /// Wakes the foreign wakers that [`sink`](Self::sink) put aside. Not under a lock.
+    pub(super) fn wake_foreign(&self) {
+        if self.foreign.borrow().is_empty() {
+            return;
+        }
+        let mut wakers = self.foreign.take();
+        for waker in wakers.drain(..) {
+            self.in_user_caught(|| waker.wake());
+        }
+        // Keep the allocation. Nothing was pushed meanwhile: only dispatching does.
+        self.foreign.replace(wakers);
+    }
+
+    /// Wakes the foreign wakers that the monitor left here when it drove the core.
+    pub(super) fn run_chores(&self) {
+        for waker in self.core().take_chores() {
+            self.in_user_caught(|| waker.wake());
+        }
+    }
+
+    pub(super) fn fire_timers(&self, now: u64) {
+        if self.core().timers.next_deadline() <= now {
+            self.dispatching.set(true);
+            self.core().timers.fire(now, &mut |waker| self.sink(waker));
+            self.dispatching.set(false);
+        }
+    }
+
+    /// Looks at timers and I/O without waiting.
+    pub(super) fn drive(&self) {
+        if let Some(mut driver) = self.core().try_driver() {
+            self.dispatching.set(true);
+            // An error of epoll_wait other than EINTR is a bug of ours, which the next park meets
+            // again and reports.
+            let _ = driver.turn(Wait::Poll, &mut |waker| self.sink(waker));
+            self.dispatching.set(false);
+        }
+        self.fire_timers(crate::time::now_ns());
+        self.wake_foreign();
+    }
+}

@@ -1,0 +1,37 @@
+//! What the monitor has decided about a worker, to be undone when it returns.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+#[derive(Clone, Copy)]
+pub(crate) enum Flag {
+    /// Its poll used more CPU time than the threshold; the core was given away for it.
+    CpuIntensive = 1,
+    /// Its thread may run on other CPUs until it returns.
+    Unpinned = 2,
+    /// The core was taken from it; it is counted as blocked.
+    Lost = 4,
+    /// It is to end instead of going on standby again.
+    Retire = 8,
+}
+
+#[derive(Default)]
+pub(crate) struct Flags(AtomicU32);
+
+impl Flags {
+    pub(crate) fn set(&self, flag: Flag) {
+        self.0.fetch_or(flag as u32, Ordering::AcqRel);
+    }
+
+    /// Clears the flag; says whether it was set.
+    pub(crate) fn take(&self, flag: Flag) -> bool {
+        self.has(flag) && self.0.fetch_and(!(flag as u32), Ordering::AcqRel) & flag as u32 != 0
+    }
+
+    pub(crate) fn has(&self, flag: Flag) -> bool {
+        self.0.load(Ordering::Acquire) & flag as u32 != 0
+    }
+
+    pub(super) fn clear_all(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+}

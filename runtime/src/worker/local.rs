@@ -1,0 +1,195 @@
+//! The half of a worker that only its thread has: pushing, and giving away.
+
+use super::{Phase, Seat, Worker};
+use crate::detect::Watcher;
+use crate::pool::Core;
+use crate::runtime::Shared;
+use crate::sync_types::Arc;
+use crate::sys::perf::SwitchRing;
+use crate::task::Notified;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::sync::atomic::{Ordering, compiler_fence, fence};
+use std::task::Waker;
+
+pub(crate) struct Local {
+    seat: Seat,
+    /// Polls so far; intervals are counted in it.
+    pub(super) tick: Cell<u32>,
+    /// Polls in a row that came from the next slot.
+    pub(super) streak: Cell<u32>,
+    pub(super) searching: Cell<bool>,
+    /// In the driver or the wheel: wakes go to the ring, in order, not to the next slot.
+    pub(super) dispatching: Cell<bool>,
+    /// Wakers that are not ours, collected under a lock and woken after it.
+    pub(super) foreign: RefCell<Vec<Waker>>,
+    /// When it woke from its last park, for the busy time.
+    pub(super) awake_since: Cell<u64>,
+    /// With the perf detector: this thread's switch ring, whose gate is open in user code.
+    pub(super) switches: OnceCell<std::sync::Arc<SwitchRing>>,
+    /// What it waits with when it is the watcher.
+    pub(super) watcher: RefCell<Option<Watcher>>,
+}
+
+impl Local {
+    pub(crate) fn new(seat: Seat) -> Self {
+        Self {
+            seat,
+            tick: Cell::new(0),
+            streak: Cell::new(0),
+            searching: Cell::new(false),
+            dispatching: Cell::new(false),
+            foreign: RefCell::new(Vec::with_capacity(64)),
+            awake_since: Cell::new(crate::time::now_ns()),
+            switches: OnceCell::new(),
+            watcher: RefCell::new(None),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        self.seat.shared()
+    }
+
+    #[inline]
+    pub(crate) fn core(&self) -> &Core {
+        self.seat.core()
+    }
+
+    #[inline]
+    pub(crate) fn worker(&self) -> &Worker {
+        self.seat.worker()
+    }
+
+    pub(super) fn arrive(&self) {
+        self.seat.arrive();
+    }
+
+    #[inline]
+    pub(crate) fn is_holder(&self) -> bool {
+        self.core().holder() == self.worker().index()
+    }
+
+    /// Queues a task that was woken, or spawned, on this thread.
+    #[inline]
+    pub(crate) fn schedule(&self, task: Notified) {
+        if self.dispatching.get() {
+            self.requeue(task);
+        } else if let Some(displaced) = self.worker().slot.replace(task) {
+            self.requeue(displaced);
+        } else {
+            // Nobody else is woken for the next slot: this worker takes it next.
+            self.settle(false);
+        }
+    }
+
+    /// Queues a task behind the others.
+    #[inline]
+    pub(crate) fn requeue(&self, task: Notified) {
+        // SAFETY: `self` is the half that only the ring's owner has.
+        if let Err(task) = unsafe { self.worker().ring.push(task) } {
+            self.overflow(task);
+        }
+        self.settle(true);
+    }
+
+    /// The ring is full: half of it goes to the inject list, where everybody finds it.
+    #[cold]
+    fn overflow(&self, task: Notified) {
+        let ring = &self.worker().ring;
+        for _ in 0..super::ring::CAPACITY / 2 {
+            let Some(oldest) = ring.pop() else { break };
+            self.core().inject.push(oldest);
+        }
+        self.core().inject.push(task);
+    }
+
+    /// After a push: a worker that has lost the core gives away what it has, since nobody watches
+    /// it any more. Without this, one that wakes B and then waits for B would strand B.
+    ///
+    /// The push must be visible before the holder is read. The worker that takes the core over
+    /// changes the holder, then runs `membarrier`, then empties the queues; with that barrier on
+    /// its side a compiler barrier is enough on ours.
+    #[inline]
+    fn settle(&self, shareable: bool) {
+        if self.shared().fences_pushes() {
+            fence(Ordering::SeqCst);
+        } else {
+            compiler_fence(Ordering::SeqCst);
+        }
+        if !self.is_holder() {
+            self.give_away();
+        } else if shareable {
+            self.shared().wake_thief(self.core().index);
+        }
+    }
+
+    /// Moves everything to the core's inject list and tells the holder.
+    #[cold]
+    pub(crate) fn give_away(&self) {
+        let worker = self.worker();
+        let mut any = false;
+        while let Some(task) = worker.slot.take().or_else(|| worker.ring.pop()) {
+            self.core().inject.push(task);
+            any = true;
+        }
+        if any {
+            self.core().park.unpark();
+            self.shared().wake_thief(self.core().index);
+        }
+    }
+
+    /// Hands the core to a standby before a blocking call of our own making, without waiting for
+    /// a detector. Does nothing if this worker is not the holder.
+    pub(crate) fn hand_over(&self) {
+        let core = self.core();
+        if !core.release(self.worker().index()) {
+            return;
+        }
+        core.stats.handovers.increment();
+        self.mark_lost();
+        self.give_away();
+        if !core.crew.wake_standby() {
+            self.shared().monitor.request_worker(core);
+        }
+    }
+
+    /// Counts this worker as blocked until it surrenders.
+    fn mark_lost(&self) {
+        self.worker().flags.set(super::Flag::Lost);
+    }
+
+    /// From here on code runs that may block, or is not ours.
+    #[inline]
+    pub(super) fn enter_user(&self) {
+        self.worker().epoch.enter(Phase::User);
+        if let Some(switches) = self.switches.get() {
+            switches.gate_open();
+        }
+    }
+
+    #[inline]
+    pub(super) fn leave_user(&self) {
+        if let Some(switches) = self.switches.get() {
+            switches.gate_close();
+        }
+        self.worker().epoch.enter(Phase::Runtime);
+    }
+
+    /// Runs code that may block, or is not ours, in phase *user*.
+    pub(crate) fn in_user<R>(&self, f: impl FnOnce() -> R) -> R {
+        // Nested, or not the holder: the phase is right already, or nobody watches.
+        if self.worker().epoch.load().phase() == Phase::User || !self.is_holder() {
+            return f();
+        }
+        self.enter_user();
+        let result = f();
+        self.leave_user();
+        result
+    }
+
+    /// Runs user code that must not cost us the worker: a panic ends here.
+    pub(crate) fn in_user_caught(&self, f: impl FnOnce()) {
+        // The panic hook has reported it already.
+        let _ = self.in_user(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)));
+    }
+}

@@ -1,0 +1,165 @@
+//! One worker: a thread of a core pool and what others may see of it.
+//!
+//! [`Worker`] is the shared half, a place in the core's crew. Who touches what:
+//!
+//! | field | written by | read by |
+//! |---|---|---|
+//! | `epoch` | the worker's thread | detectors, standbys |
+//! | `ring` | the thread pushes; anybody takes | anybody |
+//! | `slot` | the thread puts; takeover and monitor may take | anybody |
+//! | `signal` | anybody (1), the thread (0) | the thread, on standby |
+//! | `tid`, `watch`, `switches` | the thread, before it is on standby or holder for the first time | detectors |
+//! | `location` | the thread, before each poll | reports |
+//! | `flags` | monitor sets, the thread clears | both |
+//!
+//! [`Local`] is the half that only the thread has: the loop and its counters. The thread is in one
+//! of three positions: *holder* ([`run`]: takes tasks, drives timers and I/O, parks in the driver),
+//! *standby* ([`standby`]: asleep until a verdict or an unheld core), or *lost*: inside user code,
+//! holder no more. A lost worker finishes its poll, gives away what it has and goes on standby.
+//!
+//! Safety does not depend on who is the holder. If for a moment two workers believe that they hold
+//! the core, one task too many runs; queues are lock-free and stealable, the driver has a lock.
+
+mod dispatch;
+mod epoch;
+mod flags;
+mod local;
+mod park;
+#[cfg(feature = "test-util")]
+mod paused;
+#[cfg(not(feature = "test-util"))]
+#[path = "unpaused.rs"]
+mod paused;
+mod ring;
+mod run;
+mod seat;
+mod slot;
+mod standby;
+mod steal;
+mod thread;
+
+#[cfg(all(test, cmwq_loom))]
+mod loom_tests;
+
+pub(crate) use epoch::{Phase, Stamp};
+pub(crate) use flags::Flag;
+pub(crate) use local::Local;
+pub(crate) use run::{Main, NoMain};
+pub(crate) use seat::Seat;
+pub(crate) use thread::spawn;
+
+use crate::sys::futex;
+use crate::sys::perf::SwitchRing;
+use crate::sys::proc::SyscallFile;
+use crossbeam_utils::CachePadded;
+use std::panic::Location;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The shared half of a worker.
+pub(crate) struct Worker {
+    index: u32,
+    pub(crate) epoch: CachePadded<epoch::Epoch>,
+    pub(crate) ring: ring::Ring,
+    pub(crate) slot: slot::Slot,
+    signal: AtomicU32,
+    tid: AtomicI32,
+    watch: OnceLock<SyscallFile>,
+    switches: Mutex<Option<Arc<SwitchRing>>>,
+    location: AtomicPtr<Location<'static>>,
+    pub(crate) flags: flags::Flags,
+    /// When it went on standby last, CLOCK_MONOTONIC ns.
+    idle_since: AtomicU64,
+}
+
+impl Worker {
+    pub(crate) fn new(index: u32) -> Self {
+        Self {
+            index,
+            epoch: CachePadded::default(),
+            ring: ring::Ring::new(),
+            slot: slot::Slot::new(),
+            signal: AtomicU32::new(0),
+            tid: AtomicI32::new(0),
+            watch: OnceLock::new(),
+            switches: Mutex::new(None),
+            location: AtomicPtr::new(std::ptr::null_mut()),
+            flags: flags::Flags::default(),
+            idle_since: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The thread's id, 0 while there is no thread.
+    pub(crate) fn tid(&self) -> i32 {
+        self.tid.load(Ordering::Acquire)
+    }
+
+    /// Where the kernel tells whether the thread is blocked; `None` without `/proc`.
+    pub(crate) fn watch(&self) -> Option<&SyscallFile> {
+        self.watch.get()
+    }
+
+    /// The records of its context switches, with the perf detector.
+    pub(crate) fn switches(&self) -> Option<Arc<SwitchRing>> {
+        self.switches.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_switches(&self, ring: Option<Arc<SwitchRing>>) {
+        *self.switches.lock().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+
+    /// Where the task that it polls, or polled last, was spawned.
+    pub(crate) fn location(&self) -> Option<&'static Location<'static>> {
+        let location = self.location.load(Ordering::Relaxed);
+        // SAFETY: only `&'static Location`s are stored.
+        (!location.is_null()).then(|| unsafe { &*location })
+    }
+
+    #[inline]
+    fn set_location(&self, location: &'static Location<'static>) {
+        self.location.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Wakes the thread from standby, or keeps it from falling asleep.
+    pub(crate) fn signal(&self) {
+        if self.signal.swap(1, Ordering::SeqCst) == 0 {
+            futex::wake_one(&self.signal);
+        }
+    }
+
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.signal.load(Ordering::SeqCst) != 0
+    }
+
+    pub(crate) fn idle_since(&self) -> u64 {
+        self.idle_since.load(Ordering::Relaxed)
+    }
+
+    /// A thread moves in. Called by that thread.
+    fn occupy(&self, tid: i32) {
+        self.signal.store(0, Ordering::Relaxed);
+        self.flags.clear_all();
+        // A worker that had a thread before keeps its descriptor, which now has to name the new
+        // thread. Without /proc there is none, and the detectors do without.
+        match self.watch.get() {
+            Some(watch) => drop(watch.reopen(tid)),
+            None => {
+                if let Ok(watch) = SyscallFile::open(tid) {
+                    let _ = self.watch.set(watch);
+                }
+            }
+        }
+        self.tid.store(tid, Ordering::Release);
+    }
+
+    /// The thread moves out.
+    fn vacate(&self) {
+        self.tid.store(0, Ordering::Release);
+        self.set_switches(None);
+        self.epoch.enter(Phase::Parked);
+    }
+}

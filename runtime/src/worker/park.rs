@@ -1,0 +1,123 @@
+//! How the holder sleeps.
+//!
+//! Normally in the core's driver, so that I/O and timers wake it. If somebody else is in the driver
+//! (the monitor, or a worker that had the core before) it kicks them out and sleeps on the core's
+//! park word until they have left.
+//!
+//! Before it sleeps: holder checked under the driver's lock; park word set, fence, then a last look
+//! at the inject list (and, for the last searcher, at all queues).
+
+use super::{Local, Main, Phase};
+use crate::pool::Bed;
+use cmwq_io::driver::Wait;
+use std::time::Duration;
+
+/// How long to wait for a driver that somebody else is in before trying again.
+const KICKED_OUT: Duration = Duration::from_millis(1);
+
+impl Local {
+    pub(super) fn park<M: Main>(&self, main: &M) {
+        let core = self.core();
+        let Some(mut driver) = core.try_driver() else {
+            core.park.io().unpark();
+            self.park_on_word(main);
+            return;
+        };
+        if !self.is_holder() {
+            return;
+        }
+        let was_last = self.searching.replace(false) && self.shared().idle.stop_searching();
+        self.shared().idle.park(core.index);
+        let prepared = core.park.prepare(Bed::Driver);
+        let awake = !prepared
+            || !core.inject.is_empty()
+            || main.is_woken()
+            || core.has_chores()
+            || self.shared().has_stopped()
+            || (was_last && self.sees_work());
+        if awake || self.moves_time(&mut driver) {
+            core.park.finish();
+            drop(driver);
+            self.rise();
+            self.fire_timers(crate::time::now_ns());
+            self.wake_foreign();
+            return;
+        }
+
+        self.account_busy();
+        self.hook(|hooks| hooks.on_park.as_ref());
+        self.worker().epoch.enter(Phase::Parked);
+        let wait = match core.timers.next_deadline() {
+            u64::MAX => Wait::Forever,
+            deadline => Wait::Until(deadline),
+        };
+        self.dispatching.set(true);
+        let turned = driver.turn(wait, &mut |waker| self.sink(waker));
+        self.dispatching.set(false);
+        // The order matters to the monitor and the sentinel: epoch first, then the fence in
+        // finish(), then the looks at their words in wake_guards().
+        self.worker().epoch.enter(Phase::Runtime);
+        core.park.finish();
+        drop(driver);
+        turned.expect("epoll_wait failed on a valid descriptor");
+
+        self.rise();
+        let now = crate::time::now_ns();
+        self.awake_since.set(now);
+        self.wake_guards(now);
+        self.hook(|hooks| hooks.on_unpark.as_ref());
+        self.fire_timers(now);
+        self.wake_foreign();
+        self.run_chores();
+        if !self.is_holder() {
+            core.park.unpark();
+        }
+    }
+
+    /// With a paused clock: looks at the sockets, and moves the clock if they are quiet too. `true` if
+    /// there is something to do.
+    fn moves_time(&self, driver: &mut cmwq_io::driver::Driver) -> bool {
+        if !self.clock_is_paused() {
+            return false;
+        }
+        self.dispatching.set(true);
+        let events = driver.turn(Wait::Poll, &mut |waker| self.sink(waker));
+        self.dispatching.set(false);
+        !matches!(events, Ok(0)) || self.advance_paused_clock()
+    }
+
+    /// The core is awake. If a thief was wanted, this is it, and it counts as searching.
+    fn rise(&self) {
+        if !self.shared().idle.unpark(self.core().index) {
+            self.searching.set(true);
+        }
+    }
+
+    /// Waits for the driver to become free.
+    #[cold]
+    fn park_on_word<M: Main>(&self, main: &M) {
+        let core = self.core();
+        if core.park.prepare(Bed::Futex) && core.inject.is_empty() && !main.is_woken() {
+            self.worker().epoch.enter(Phase::Parked);
+            core.park.wait(KICKED_OUT);
+            self.worker().epoch.enter(Phase::Runtime);
+        }
+        core.park.finish();
+        self.fire_timers(crate::time::now_ns());
+        self.wake_foreign();
+    }
+
+    /// A worker that starts to work wakes those who watch it: the monitor if it sleeps, and the
+    /// sentinel on a core that saw a block of late.
+    pub(super) fn wake_guards(&self, now: u64) {
+        self.shared().monitor.wake_if_asleep();
+        self.core().arm(now);
+    }
+
+    fn account_busy(&self) {
+        let now = crate::time::now_ns();
+        let stats = &self.core().stats;
+        stats.parks.increment();
+        stats.busy_ns.add(now.saturating_sub(self.awake_since.get()));
+    }
+}

@@ -1,0 +1,42 @@
+//! A paused clock moves by itself, to the next deadline, when nothing else can happen.
+//!
+//! "Nothing can happen": no task is queued, no worker is in user code, no blocking closure runs, no
+//! socket is ready. Decided by a holder that is about to sleep.
+
+use super::{Local, Phase};
+use crate::pool::Core;
+
+impl Local {
+    pub(super) fn clock_is_paused(&self) -> bool {
+        self.shared().clock.is_paused()
+    }
+
+    /// Moves the clock on if it is paused and nothing can happen. `true` if it did: there are
+    /// timers to fire.
+    pub(super) fn advance_paused_clock(&self) -> bool {
+        let shared = self.shared();
+        if !self.clock_is_paused() || shared.blocking.is_busy() {
+            return false;
+        }
+        if !shared.cores.iter().all(|core| self.is_still(core)) {
+            return false;
+        }
+        let next = shared.cores.iter().filter_map(|core| core.timers.raw_next()).min();
+        let moved = next.is_some_and(|next| shared.clock.auto_advance_to(next));
+        if moved {
+            for core in shared.cores.iter().filter(|core| core.index != self.core().index) {
+                core.park.unpark();
+            }
+        }
+        moved
+    }
+
+    fn is_still(&self, core: &Core) -> bool {
+        let own = self.worker().index();
+        core.inject.is_empty()
+            && core.crew.iter().all(|worker| {
+                (core.index == self.core().index && worker.index() == own)
+                    || (worker.epoch.load().phase() == Phase::Parked && worker.ring.is_empty())
+            })
+    }
+}

@@ -1,0 +1,155 @@
+//! The holder's loop.
+
+use super::{Local, Phase};
+use crate::task::Notified;
+
+/// A future that the worker polls beside its tasks: that of `block_on` on a runtime of one core.
+pub(crate) trait Main {
+    /// Polls the future if it was woken; `true` when it is done.
+    fn poll_if_woken(&mut self, local: &Local) -> bool;
+    /// Was it woken?
+    fn is_woken(&self) -> bool;
+}
+
+/// A worker thread of the runtime's own.
+pub(crate) struct NoMain;
+
+impl Main for NoMain {
+    #[inline]
+    fn poll_if_woken(&mut self, _local: &Local) -> bool {
+        false
+    }
+
+    #[inline]
+    fn is_woken(&self) -> bool {
+        false
+    }
+}
+
+/// Why the loop of a position ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The worker became the holder, or is it no more.
+    Changed,
+    /// The runtime has stopped, or the main future is done.
+    Done,
+}
+
+/// Polls in a row that may come from the next slot before the ring gets its turn.
+const MAX_STREAK: u32 = 3;
+
+impl Local {
+    /// Works until the thread is not needed any more.
+    pub(crate) fn work<M: Main>(&self, main: &mut M) {
+        loop {
+            let end = if self.is_holder() { self.hold(main) } else { self.stand_by(main) };
+            if end == End::Done {
+                return;
+            }
+        }
+    }
+
+    /// The holder's loop.
+    fn hold<M: Main>(&self, main: &mut M) -> End {
+        self.worker().epoch.enter(Phase::Runtime);
+        self.take_charge();
+        loop {
+            if !self.is_holder() {
+                self.surrender();
+                return End::Changed;
+            }
+            if main.poll_if_woken(self) {
+                return End::Done;
+            }
+            let tick = self.tick.get().wrapping_add(1);
+            self.tick.set(tick);
+            if tick.is_multiple_of(self.shared().config.event_interval) {
+                self.maintain();
+                if self.shared().has_stopped() {
+                    return End::Done;
+                }
+            }
+            if let Some(task) = self.next_task(tick).or_else(|| self.steal()) {
+                self.stop_searching(true);
+                self.poll(task);
+            } else if self.shared().has_stopped() {
+                return End::Done;
+            } else {
+                self.park(main);
+            }
+        }
+    }
+
+    #[inline]
+    fn next_task(&self, tick: u32) -> Option<Notified> {
+        let worker = self.worker();
+        let inject_first = tick.is_multiple_of(self.shared().config.global_queue_interval);
+        if let Some(task) = inject_first.then(|| self.take_injected()).flatten() {
+            return Some(task);
+        }
+        if let Some(task) = self.take_slot() {
+            return Some(task);
+        }
+        self.streak.set(0);
+        worker.ring.pop().or_else(|| self.take_injected())
+    }
+
+    /// The next slot, unless it has had its turns: two tasks that wake each other must not starve
+    /// the ring.
+    #[inline]
+    fn take_slot(&self) -> Option<Notified> {
+        let worker = self.worker();
+        let task = worker.slot.take()?;
+        let streak = self.streak.get() + 1;
+        self.streak.set(streak);
+        if streak <= MAX_STREAK || worker.ring.is_empty() {
+            return Some(task);
+        }
+        self.requeue(task);
+        None
+    }
+
+    /// Moves a batch from the core's inject list to the ring, and takes the first.
+    fn take_injected(&self) -> Option<Notified> {
+        let inject = &self.core().inject;
+        if inject.is_empty() {
+            return None;
+        }
+        let ring = &self.worker().ring;
+        let room = (super::ring::CAPACITY - ring.len()) / 2;
+        let mut first = None;
+        let taken = inject.pop_many(1 + room, |task| {
+            if first.is_none() {
+                first = Some(task);
+            // SAFETY: `self` is the half that only the ring's owner has.
+            } else if let Err(task) = unsafe { ring.push(task) } {
+                unreachable!("a ring with {room} free places refused task {}", task.id());
+            }
+        });
+        if taken > 1 {
+            self.shared().wake_thief(self.core().index);
+        }
+        first
+    }
+
+    #[inline]
+    fn poll(&self, task: Notified) {
+        let worker = self.worker();
+        task.set_home_core(self.core().index);
+        worker.set_location(task.location());
+        crate::context::set_current_task(Some(task.id()));
+        crate::budget::set(crate::budget::Budget::initial());
+        self.enter_user();
+        task.run();
+        self.leave_user();
+        crate::budget::set(crate::budget::Budget::unconstrained());
+        crate::context::set_current_task(None);
+    }
+
+    /// Every so many polls: timers, I/O, and what the monitor left for a worker to do.
+    #[cold]
+    fn maintain(&self) {
+        self.drive();
+        self.run_chores();
+    }
+}

@@ -1,0 +1,92 @@
+//! Waiting to be needed.
+//!
+//! A standby says in the crew's set that it waits, then looks once more at everything that could
+//! make it needed, then sleeps on its own word. Whoever needs one first writes what for (a verdict,
+//! an unheld core), then takes a standby from the set. One of them sees the other.
+
+use super::run::End;
+use super::{Flag, Local, Main, Phase};
+use crate::detect::watch_holder;
+use crate::sys::futex;
+use std::sync::atomic::Ordering;
+
+impl Local {
+    pub(super) fn stand_by<M: Main>(&self, main: &mut M) -> End {
+        let (core, worker) = (self.core(), self.worker());
+        loop {
+            if main.poll_if_woken(self) {
+                return End::Done;
+            }
+            if self.shared().has_stopped() || worker.flags.take(Flag::Retire) {
+                return End::Done;
+            }
+            if core.adopt(worker.index()) || core.take_over(self) {
+                self.arrive();
+                worker.epoch.enter(Phase::Runtime);
+                return End::Changed;
+            }
+            worker.idle_since.store(crate::time::now_ns(), Ordering::Relaxed);
+            worker.epoch.enter(Phase::Parked);
+            core.crew.standby().insert(worker.index() as usize);
+            self.arrive();
+            if !(core.needs_worker() || main.is_woken() || self.shared().has_stopped()) {
+                self.sleep();
+            }
+            core.crew.standby().remove(worker.index() as usize);
+            worker.signal.store(0, Ordering::SeqCst);
+            worker.epoch.enter(Phase::Runtime);
+        }
+    }
+
+    /// Sleeps until signalled; with the perf detector one standby watches the holder instead.
+    fn sleep(&self) {
+        let (core, worker) = (self.core(), self.worker());
+        if let Some(watch) = core.crew.watch().filter(|watch| watch.claim(worker.index())) {
+            let watched = watch_holder(self, watch, &mut self.watcher.borrow_mut());
+            watch.release();
+            if watched {
+                return;
+            }
+        }
+        while !worker.is_signalled() {
+            futex::wait(&worker.signal, 0, None);
+        }
+    }
+
+    /// This worker is the holder now: makes sure that somebody is ready to follow it.
+    pub(super) fn take_charge(&self) {
+        if self.core().crew.lacks_standby() {
+            self.shared().monitor.request_worker(self.core());
+        }
+        if let Some(watch) = self.core().crew.watch() {
+            if watch.is_vacant() {
+                self.core().crew.wake_standby();
+            } else {
+                watch.kick();
+            }
+        }
+        self.awake_since.set(crate::time::now_ns());
+        self.wake_guards(self.awake_since.get());
+    }
+
+    /// This worker is not the holder any more.
+    pub(super) fn surrender(&self) {
+        self.stop_searching(false);
+        self.give_away();
+        if self.clock_is_paused() {
+            // The holder may wait for this poll to end before it moves the clock.
+            self.core().park.unpark();
+        }
+        let flags = &self.worker().flags;
+        flags.take(Flag::Lost);
+        if flags.take(Flag::Unpinned) {
+            self.core().pin_current_thread();
+        }
+        if flags.take(Flag::CpuIntensive) {
+            self.core().stats.hogs.decrement();
+            if let Some(location) = self.worker().location() {
+                self.in_user_caught(|| self.shared().offences.report(location));
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Taking work from other cores.
+
+use super::Local;
+use crate::task::Notified;
+
+impl Local {
+    /// Looks for a task at other cores, nearest first. At most half of the cores search at once.
+    pub(super) fn steal(&self) -> Option<Notified> {
+        if self.shared().cores.len() == 1 || !self.start_searching() {
+            return None;
+        }
+        self.rob_neighbours()
+    }
+
+    fn start_searching(&self) -> bool {
+        if !self.searching.get() && self.shared().idle.start_searching() {
+            self.searching.set(true);
+        }
+        self.searching.get()
+    }
+
+    /// Ends a search. With `found`, the last searcher wakes the next core: where one task was,
+    /// more may be.
+    pub(super) fn stop_searching(&self, found: bool) {
+        if self.searching.replace(false) && self.shared().idle.stop_searching() && found {
+            self.shared().wake_thief(self.core().index);
+        }
+    }
+
+    fn rob_neighbours(&self) -> Option<Notified> {
+        let shared = self.shared();
+        self.core().neighbours.iter().find_map(|&victim| {
+            let core = &shared.cores[victim];
+            core.crew
+                .get(core.holder())
+                .and_then(|worker| self.rob_ring(&worker.ring))
+                .or_else(|| self.rob_inject(&core.inject))
+        })
+    }
+
+    fn rob_ring(&self, victim: &super::ring::Ring) -> Option<Notified> {
+        // SAFETY: `self` is the half that only the ring's owner has; `victim` is another core's.
+        (unsafe { victim.steal_into(&self.worker().ring, 2) } > 0)
+            .then(|| self.worker().ring.pop())
+            .flatten()
+    }
+
+    fn rob_inject(&self, victim: &crate::pool::Inject) -> Option<Notified> {
+        let ring = &self.worker().ring;
+        let mut first = None;
+        victim.steal_many(super::ring::CAPACITY / 4, |task| {
+            if first.is_none() {
+                first = Some(task);
+            // SAFETY: `self` is the half that only the ring's owner has.
+            } else if let Err(task) = unsafe { ring.push(task) } {
+                unreachable!("an almost empty ring refused task {}", task.id());
+            }
+        });
+        first
+    }
+
+    /// Is there anything to take anywhere? For the last look before a park.
+    pub(super) fn sees_work(&self) -> bool {
+        let shared = self.shared();
+        self.core().neighbours.iter().any(|&other| {
+            let core = &shared.cores[other];
+            !core.inject.is_empty()
+                || core.crew.get(core.holder()).is_some_and(|worker| !worker.ring.is_empty())
+        })
+    }
+}

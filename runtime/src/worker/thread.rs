@@ -1,0 +1,86 @@
+//! The thread of a worker, from start to end.
+
+use super::{Local, NoMain, Phase, Seat};
+use crate::runtime::Shared;
+use crate::runtime::config::{Hook, Hooks, Naming};
+use crate::sync_types::Arc;
+use crate::sys;
+use std::io;
+
+/// Makes a worker thread of a core. At the cap, or if the OS refuses, nothing changes but the
+/// counters.
+pub(crate) fn spawn(shared: &Arc<Shared>, core: usize) -> io::Result<()> {
+    let stats = &shared.cores[core].stats;
+    let Some(seat) = Seat::hire(shared, core) else {
+        stats.cap_hits.increment();
+        return Err(io::Error::other("the core has max_workers_per_core workers"));
+    };
+    let name = thread_name(shared, &seat);
+    shared
+        .spawn_thread(name, shared.config.stack_size, move || run(seat))
+        .inspect_err(|_| stats.thread_failures.increment())
+}
+
+fn thread_name(shared: &Shared, seat: &Seat) -> String {
+    match &shared.config.naming {
+        Naming::Fixed(name) => name.clone(),
+        Naming::Made(_) => shared.names.take(),
+        Naming::Kernel => {
+            let core = seat.core();
+            format!("cmwq/{}:{}", core.cpu.unwrap_or(core.index), seat.worker().index())
+        }
+    }
+}
+
+fn run(seat: Seat) {
+    seat.core().pin_current_thread();
+    // The park ends at the deadline of a timer, and standbys are woken for takeovers.
+    sys::thread::set_timer_slack_ns(1);
+    let shared = seat.shared().clone();
+    let _entered = crate::context::enter(&shared, seat.core().index);
+    let local = Local::new(seat);
+    local.attach();
+    crate::context::with_worker(&local, || {
+        local.in_user_caught(|| shared.names.prepare(&shared.config.naming));
+        local.hook(|hooks| hooks.on_start.as_ref());
+        local.work(&mut NoMain);
+        local.hook(|hooks| hooks.on_stop.as_ref());
+    });
+    local.detach();
+}
+
+impl Local {
+    /// The calling thread is this worker from now on.
+    pub(crate) fn attach(&self) {
+        let tid = sys::thread::gettid();
+        self.worker().occupy(tid);
+        if self.core().crew.watch().is_some() {
+            self.open_switches(tid);
+        }
+        self.worker().epoch.enter(Phase::Runtime);
+    }
+
+    fn open_switches(&self, tid: i32) {
+        match sys::perf::SwitchRing::open(tid).map(std::sync::Arc::new) {
+            Ok(ring) => {
+                self.worker().set_switches(Some(ring.clone()));
+                self.switches.get_or_init(|| ring);
+            }
+            // Out of locked memory or descriptors: this worker is left to the monitor.
+            Err(_) => self.core().stats.ring_failures.increment(),
+        }
+    }
+
+    /// The calling thread is this worker no more; it holds no core.
+    pub(crate) fn detach(&self) {
+        self.give_away();
+        self.worker().vacate();
+    }
+
+    /// Calls a hook of the user's.
+    pub(crate) fn hook(&self, pick: impl FnOnce(&Hooks) -> Option<&Hook>) {
+        if let Some(hook) = pick(&self.shared().config.hooks) {
+            self.in_user_caught(|| hook());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Without feature `test-util` the clock cannot be paused.
+
+use super::Local;
+
+impl Local {
+    pub(super) fn clock_is_paused(&self) -> bool {
+        false
+    }
+
+    pub(super) fn advance_paused_clock(&self) -> bool {
+        false
+    }
+}
