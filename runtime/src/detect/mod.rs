@@ -1,0 +1,41 @@
+//! Has the holder of a core blocked?
+//!
+//! Detectors know workers only as (thread id, epoch, core). All end in the same call,
+//! [`Core::accuse`](crate::pool::Core::accuse): a verdict is latched, a standby woken.
+//!
+//! | detector | how | needs | latency |
+//! |---|---|---|---|
+//! | [`sentinel`] (`idle`) | a `SCHED_IDLE` thread on the core: it runs exactly when the core would go idle | pinned workers | 4-8 us; starves beside other load |
+//! | [`perf`] | context-switch records of the holder, waited for by a standby | `perf_event_open` | 3-6 us |
+//! | [`monitor`] | one thread that looks every period | nothing | 1 to 2 periods |
+//! | `off` | nothing | nothing | never: a blocking task stalls its core, as with other runtimes |
+//!
+//! The monitor always runs beside the others as their safety net, and is the manager too: it makes
+//! worker threads. It sleeps while nothing runs.
+//!
+//! # A detector calls no user code, logs nothing, takes no lock that a task can hold
+//!
+//! A task blocked inside `println!` holds stdout's lock. So reports are left for a worker, foreign
+//! wakers too ([`Core::leave_chore`](crate::pool::Core::leave_chore)), and every lock that a detector
+//! wants it tries.
+//!
+//! # Act on every block
+//!
+//! A verdict is given for each block inside user code, whether or not work is pending: work may
+//! arrive a moment later, and timers and sockets of the core need somebody in the driver even if
+//! the queue is empty.
+
+mod monitor;
+mod offences;
+mod patience;
+mod perf;
+mod select;
+mod sentinel;
+
+pub use select::{Detector, ParseDetectorError};
+
+pub(crate) use monitor::{Monitor, spawn as spawn_monitor};
+pub(crate) use offences::Offences;
+pub(crate) use perf::{Watcher, watch_holder};
+pub(crate) use select::{Refusal, select};
+pub(crate) use sentinel::{Sentinel, spawn as spawn_sentinel};

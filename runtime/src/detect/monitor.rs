@@ -1,0 +1,269 @@
+//! The monitor: one thread per runtime that looks at every holder now and then.
+//!
+//! It is the detector that needs nothing, the safety net of the others, the manager that makes worker
+//! threads, and the stand-in for a core whose workers are all blocked when no more can be made.
+//!
+//! A holder whose epoch is *user* and has not changed since the last look is:
+//!
+//! - asleep in the kernel: accused, so that a standby takes over. If there is none and none can be
+//!   made, the monitor itself drives the core's I/O and timers;
+//! - running: the core's I/O and timers are driven for it, its next slot is put where thieves find
+//!   it, and a thief is woken. Once the poll has used `cpu_intensive_threshold` of **CPU time**
+//!   (wall time would punish a worker that is preempted) it is accused as a hog.
+//!
+//! # Sleep
+//!
+//! After some looks at which all cores were parked it sets `asleep`, fences, looks once more, and
+//! sleeps on `signal` without a timeout. A holder that leaves its park stores its epoch, fences, then
+//! looks at `asleep`. So an idle runtime makes no wakeups at all.
+
+use super::Detector;
+use super::patience::{Found, Next, Patience};
+use crate::pool::{Claim, Core, NOBODY};
+use crate::runtime::Shared;
+use crate::sys::proc::Look;
+use crate::sys::{self, futex};
+use crate::worker::{Phase, Stamp, Worker};
+use cmwq_io::driver::Wait;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::time::Duration;
+
+/// The monitor's words.
+#[derive(Default)]
+pub(crate) struct Monitor {
+    signal: AtomicU32,
+    asleep: AtomicBool,
+}
+
+/// The period beside another detector.
+const NET_PERIOD: Duration = Duration::from_micros(250);
+/// The period when it is the only detector and blocks are common.
+const ALONE_PERIOD: Duration = Duration::from_micros(50);
+/// After a thread could not be made, the next try waits this long.
+const RETRY_NS: u64 = 10_000_000;
+
+impl Monitor {
+    #[inline]
+    pub(crate) fn wake_if_asleep(&self) {
+        if self.asleep.load(Ordering::SeqCst) {
+            self.kick();
+        }
+    }
+
+    pub(crate) fn kick(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
+        self.signal.fetch_add(1, Ordering::SeqCst);
+        futex::wake_one(&self.signal);
+    }
+
+    /// Asks for one more worker of the core. Takes no lock, makes no thread.
+    pub(crate) fn request_worker(&self, core: &Core) {
+        if !core.wants_worker.swap(true, Ordering::SeqCst) {
+            self.kick();
+        }
+    }
+}
+
+/// Starts the monitor.
+pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
+    let thread = shared.clone();
+    shared.spawn_thread("cmwq/monitor".into(), 256 << 10, move || Round::new(&thread).run())
+}
+
+/// What the last look at a core found.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    holder: u32,
+    stamp: Stamp,
+    /// Thread CPU time at the first look at this epoch.
+    cpu_ns: Option<u64>,
+    retry_at: u64,
+}
+
+struct Round<'a> {
+    shared: &'a Arc<Shared>,
+    seen: Box<[Seen]>,
+    patience: Patience,
+}
+
+impl<'a> Round<'a> {
+    fn new(shared: &'a Arc<Shared>) -> Self {
+        let alone = shared.detector() == Detector::Monitor;
+        Self {
+            shared,
+            seen: vec![Seen::default(); shared.cores.len()].into(),
+            patience: Patience::new(if alone { ALONE_PERIOD } else { NET_PERIOD }),
+        }
+    }
+
+    fn run(mut self) {
+        // Each of our waits is short, and its length is the detection latency.
+        sys::thread::set_timer_slack_ns(1);
+        while !self.shared.has_stopped() {
+            let signal = self.shared.monitor.signal.load(Ordering::SeqCst);
+            let found = (0..self.seen.len()).map(|core| self.visit(core)).max();
+            let habit = self.habit();
+            match self.patience.after(found.unwrap_or(Found::Nothing), habit) {
+                Next::Look(period) => {
+                    futex::wait(&self.shared.monitor.signal, signal, Some(period));
+                }
+                Next::Sleep => self.sleep(signal),
+            }
+        }
+    }
+
+    fn habit(&self) -> bool {
+        let now = crate::time::now_ns();
+        self.shared.cores.iter().any(|core| core.blocks_often(now))
+    }
+
+    fn sleep(&self, signal: u32) {
+        let monitor = &self.shared.monitor;
+        monitor.asleep.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let parked = |core: &Core| {
+            let holder = core.crew.get(core.holder());
+            holder.is_none_or(|holder| holder.epoch.load().phase() == Phase::Parked)
+        };
+        if self.shared.cores.iter().all(|core| parked(core)) && !self.shared.has_stopped() {
+            futex::wait(&monitor.signal, signal, self.nap());
+        }
+        monitor.asleep.store(false, Ordering::SeqCst);
+        for core in &self.shared.cores {
+            let keep_alive = self.shared.config.keep_alive.as_nanos() as u64;
+            core.crew.cull(crate::time::now_ns(), keep_alive);
+        }
+    }
+
+    /// How long to sleep while all cores are parked; `None` until somebody starts to work.
+    fn nap(&self) -> Option<Duration> {
+        let cores = &self.shared.cores;
+        if cores.iter().any(|core| core.wants_worker.load(Ordering::SeqCst)) {
+            Some(Duration::from_nanos(RETRY_NS))
+        } else {
+            let surplus = cores.iter().any(|core| core.crew.has_surplus());
+            surplus.then_some(self.shared.config.keep_alive)
+        }
+    }
+
+    /// One look at a core, and what follows from it.
+    fn visit(&mut self, index: usize) -> Found {
+        let core = &*self.shared.cores[index];
+        self.hire(core);
+        if self.shared.detector() == Detector::Off {
+            return Found::Nothing;
+        }
+        let holder = core.holder();
+        let Some(worker) = core.crew.get(holder).filter(|_| holder != NOBODY) else {
+            return self.visit_unheld(core);
+        };
+        let stamp = worker.epoch.load();
+        let seen = &mut self.seen[index];
+        if seen.holder != holder || seen.stamp != stamp {
+            *seen = Seen { holder, stamp, cpu_ns: None, retry_at: seen.retry_at };
+            return Found::Activity;
+        }
+        match stamp.phase() {
+            Phase::Parked => Found::Nothing,
+            Phase::Runtime => Found::Activity,
+            Phase::User => {
+                self.examine(core, worker, stamp);
+                Found::Suspicion
+            }
+        }
+    }
+
+    /// Nobody holds the core: a worker handed it over. At the cap that may last.
+    fn visit_unheld(&self, core: &Core) -> Found {
+        if !core.needs_worker() {
+            return Found::Nothing;
+        }
+        if !core.crew.wake_standby() {
+            self.shared.monitor.request_worker(core);
+            self.stand_in(core);
+        }
+        Found::Suspicion
+    }
+
+    /// The holder has been in the same poll for a period.
+    fn examine(&mut self, core: &Core, worker: &Worker, stamp: Stamp) {
+        let look = worker.watch().map(|watch| watch.look());
+        match look {
+            Some(Ok(Look::Blocked { .. })) => {
+                if worker.epoch.load() == stamp
+                    && !core.accuse(Claim::blocked(worker.index(), stamp))
+                {
+                    self.shared.monitor.request_worker(core);
+                    self.stand_in(core);
+                }
+            }
+            Some(Ok(Look::Running)) | None | Some(Err(_)) => {
+                self.examine_running(core, worker, stamp)
+            }
+            Some(Ok(Look::Gone)) => {}
+        }
+    }
+
+    fn examine_running(&mut self, core: &Core, worker: &Worker, stamp: Stamp) {
+        self.stand_in(core);
+        if let Some(task) = worker.slot.take() {
+            core.inject.push(task);
+        }
+        self.shared.wake_thief(core.index);
+
+        let Some(cpu) = sys::thread::cpu_time_ns(worker.tid()) else { return };
+        let seen = &mut self.seen[core.index];
+        let used = cpu.saturating_sub(*seen.cpu_ns.get_or_insert(cpu));
+        // The more hogs there are on the core, the longer the next one may run: each further
+        // worker only divides the same CPU.
+        let patience = self.shared.config.cpu_intensive_ns * (1 + core.stats.hogs.get());
+        if used >= patience
+            && worker.epoch.load() == stamp
+            && !core.accuse(Claim::hog(worker.index(), stamp))
+        {
+            self.shared.monitor.request_worker(core);
+        }
+    }
+
+    /// Drives the I/O and timers of a core whose holder does not.
+    fn stand_in(&self, core: &Core) {
+        let mut sink = |waker: std::task::Waker| {
+            if crate::task::is_task_waker(&waker) {
+                waker.wake();
+            } else {
+                core.leave_chore(waker);
+            }
+        };
+        if let Some(mut driver) = core.try_driver() {
+            // The next look tries again.
+            let _ = driver.turn(Wait::Poll, &mut sink);
+        }
+        let now = crate::time::now_ns();
+        if core.timers.next_deadline() <= now {
+            core.timers.try_fire(now, &mut sink);
+        }
+    }
+
+    /// Makes a worker that was asked for.
+    fn hire(&mut self, core: &Core) {
+        if !core.wants_worker.load(Ordering::SeqCst) {
+            return;
+        }
+        core.wants_worker.store(false, Ordering::SeqCst);
+        if !core.crew.lacks_standby() || self.shared.has_stopped() {
+            return;
+        }
+        let now = crate::time::now_ns();
+        let seen = &mut self.seen[core.index];
+        if now < seen.retry_at {
+            core.wants_worker.store(true, Ordering::SeqCst);
+            return;
+        }
+        if crate::worker::spawn(self.shared, core.index).is_err() {
+            seen.retry_at = now + RETRY_NS;
+            core.wants_worker.store(true, Ordering::SeqCst);
+        }
+    }
+}

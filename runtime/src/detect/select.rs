@@ -1,0 +1,147 @@
+//! Which detector a runtime gets.
+
+use crate::sys;
+use std::fmt;
+use std::str::FromStr;
+
+/// How the runtime notices that a task has blocked.
+///
+/// # Examples
+///
+/// ```
+/// use cmwq::runtime::{Builder, Detector};
+///
+/// let runtime = Builder::new_multi_thread().detector(Detector::Monitor).build()?;
+/// assert_eq!(runtime.handle().metrics().detector(), "monitor");
+/// # Ok::<(), cmwq::runtime::BuildError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Detector {
+    /// The best one that the process may use: idle where the workers are pinned, then perf, then
+    /// monitor. What was refused, and why, is in the
+    /// [metrics](crate::runtime::RuntimeMetrics::detector_refusals).
+    #[default]
+    Auto,
+    /// Context-switch records of perf events. Needs `perf_event_open`, which many container
+    /// profiles and Debian's and Ubuntu's `perf_event_paranoid` levels 3 and 4 refuse.
+    Perf,
+    /// A thread of policy `SCHED_IDLE` on each core. Needs pinned workers, no privilege.
+    Idle,
+    /// One thread that looks every period. Needs nothing; slower by the period.
+    Monitor,
+    /// None: a task that blocks stalls its core. For measuring what detection costs.
+    Off,
+}
+
+impl Detector {
+    /// Its name, as `CMWQ_DETECTOR` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Detector::Auto => "auto",
+            Detector::Perf => "perf",
+            Detector::Idle => "idle",
+            Detector::Monitor => "monitor",
+            Detector::Off => "off",
+        }
+    }
+
+    const ALL: [Detector; 5] =
+        [Detector::Auto, Detector::Perf, Detector::Idle, Detector::Monitor, Detector::Off];
+}
+
+impl fmt::Display for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The name of a detector was not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseDetectorError(String);
+
+impl fmt::Display for ParseDetectorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = Detector::ALL.map(Detector::name).join(", ");
+        write!(f, "there is no detector {:?}; the detectors are {names}", self.0)
+    }
+}
+
+impl std::error::Error for ParseDetectorError {}
+
+impl FromStr for Detector {
+    type Err = ParseDetectorError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Detector::ALL
+            .into_iter()
+            .find(|detector| detector.name() == name)
+            .ok_or_else(|| ParseDetectorError(name.to_owned()))
+    }
+}
+
+/// Why a detector cannot be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) detector: Detector,
+    pub(crate) reason: String,
+}
+
+/// The outcome.
+pub(crate) struct Selection {
+    pub(crate) detector: Detector,
+    pub(crate) refusals: Vec<Refusal>,
+}
+
+/// What `Auto` tries, best first.
+const PREFERENCE: [Detector; 3] = [Detector::Idle, Detector::Perf, Detector::Monitor];
+
+/// Chooses. A detector that was asked for by name and is refused is an error.
+pub(crate) fn select(wanted: Detector, pinned: bool) -> Result<Selection, Refusal> {
+    if wanted != Detector::Auto {
+        return match obstacle(wanted, pinned) {
+            None => Ok(Selection { detector: wanted, refusals: Vec::new() }),
+            Some(reason) => Err(Refusal { detector: wanted, reason }),
+        };
+    }
+    let mut refusals = Vec::new();
+    for detector in PREFERENCE {
+        match obstacle(detector, pinned) {
+            None => return Ok(Selection { detector, refusals }),
+            Some(reason) => refusals.push(Refusal { detector, reason }),
+        }
+    }
+    unreachable!("the monitor needs nothing")
+}
+
+fn obstacle(detector: Detector, pinned: bool) -> Option<String> {
+    match detector {
+        Detector::Idle if !pinned => Some(
+            "its thread shares a CPU with the workers, which are not pinned; see Builder::pin"
+                .to_owned(),
+        ),
+        Detector::Idle => idle_obstacle(),
+        Detector::Perf => {
+            sys::perf::SwitchRing::open(sys::thread::gettid()).err().map(|error| error.to_string())
+        }
+        Detector::Auto | Detector::Monitor | Detector::Off => None,
+    }
+}
+
+/// Tries on a thread of its own, since leaving `SCHED_IDLE` needs a privilege.
+fn idle_obstacle() -> Option<String> {
+    let trial = std::thread::Builder::new().name("cmwq/trial".into()).spawn(|| {
+        sys::thread::set_policy_idle()
+            .map_err(|error| format!("SCHED_IDLE is refused: {error}"))?;
+        sys::proc::SyscallFile::open(sys::thread::gettid())
+            .and_then(|file| file.look())
+            .map_err(|error| format!("/proc/self/task/TID/syscall cannot be read: {error}"))
+            .map(drop)
+    });
+    match trial.map(std::thread::JoinHandle::join) {
+        Ok(Ok(Ok(()))) => None,
+        Ok(Ok(Err(reason))) => Some(reason),
+        Ok(Err(_)) => Some("the trial thread panicked".to_owned()),
+        Err(error) => Some(format!("no thread could be made to try it: {error}")),
+    }
+}

@@ -1,0 +1,132 @@
+//! The idle detector: a `SCHED_IDLE` thread pinned to the core.
+//!
+//! While *armed* it is runnable, and the kernel runs it exactly when the core would go idle, that
+//! is when the holder blocks or parks. It makes one look at the holder and acts:
+//!
+//! - parked: nothing to watch. It disarms and sleeps. (Store `armed`, fence, then the epoch again;
+//!   the holder stores its epoch, fences, then looks at `armed`: one of them sees the other.)
+//! - in user code and asleep in the kernel: it accuses the holder and stays armed for the next one.
+//! - in user code and runnable, or in the runtime: the holder is only preempted; it yields. A
+//!   `SCHED_IDLE` thread gets next to nothing while others want the CPU, so this does not spin.
+//!
+//! It takes no lock at all: it may be preempted anywhere, for as long as the core is busy.
+//!
+//! Leaving `SCHED_IDLE` needs a privilege, so the sentinel stays what it is and wakes a normal thread
+//! to take over. Its weakness: other load on the core keeps it from running. The monitor covers that.
+
+use crate::pool::{Claim, Core, NOBODY};
+use crate::runtime::Shared;
+use crate::sys::proc::{Look, SyscallFile};
+use crate::sys::{self, futex};
+use crate::worker::{Phase, Worker};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+
+/// The word that the sentinel of a core sleeps on.
+#[derive(Default)]
+pub(crate) struct Sentinel {
+    armed: AtomicU32,
+}
+
+impl Sentinel {
+    /// Makes the sentinel runnable. A load if it is already.
+    #[inline]
+    pub(crate) fn arm(&self) {
+        if self.armed.load(Ordering::SeqCst) == 0 {
+            self.armed.store(1, Ordering::SeqCst);
+            futex::wake_one(&self.armed);
+        }
+    }
+
+    fn disarm(&self) {
+        self.armed.store(0, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// Starts the sentinel of a core.
+pub(crate) fn spawn(shared: &Arc<Shared>, core: usize) -> io::Result<()> {
+    let thread = shared.clone();
+    let name = format!("cmwq/{}:idle", shared.cores[core].cpu.unwrap_or(core));
+    // It keeps small buffers on its stack, nothing else.
+    shared.spawn_thread(name, 64 << 10, move || watch(&thread, core))
+}
+
+fn watch(shared: &Shared, core: usize) {
+    let core = &*shared.cores[core];
+    let Some(sentinel) = &core.sentinel else { return };
+    core.pin_current_thread();
+    // The detector was chosen after another thread had been allowed to do this.
+    if sys::thread::set_policy_idle().is_err() {
+        core.stats.sentinel_failures.increment();
+        return;
+    }
+    let mut last_accused = None;
+    while !shared.has_stopped() {
+        if sentinel.armed.load(Ordering::SeqCst) == 0 {
+            futex::wait(&sentinel.armed, 0, None);
+            continue;
+        }
+        // Somebody changed our affinity: we would look at a core that we do not share.
+        if core.cpu.is_some_and(|cpu| sys::affinity::current_cpu() != cpu) {
+            core.stats.sentinel_failures.increment();
+            sentinel.disarm();
+            continue;
+        }
+        match look(core) {
+            Verdict::Quiet { holder, epoch } => {
+                sentinel.disarm();
+                let still = core.holder() == holder
+                    && core.crew.get(holder).map(|w| w.epoch.load()) == epoch;
+                if !still {
+                    sentinel.armed.store(1, Ordering::SeqCst);
+                }
+            }
+            Verdict::Busy => sys::thread::yield_now(),
+            Verdict::Blocked(claim) => {
+                if last_accused != Some(claim) && !core.accuse(claim) {
+                    shared.monitor.request_worker(core);
+                    // Nobody can take over: the latch waits for a worker, and arms us again.
+                    sentinel.disarm();
+                }
+                last_accused = Some(claim);
+                sys::thread::yield_now();
+            }
+        }
+    }
+}
+
+enum Verdict {
+    Quiet { holder: u32, epoch: Option<crate::worker::Stamp> },
+    Busy,
+    Blocked(Claim),
+}
+
+fn look(core: &Core) -> Verdict {
+    let holder = core.holder();
+    let Some(worker) = core.crew.get(holder).filter(|_| holder != NOBODY) else {
+        return Verdict::Quiet { holder, epoch: None };
+    };
+    let stamp = worker.epoch.load();
+    match stamp.phase() {
+        Phase::Parked => Verdict::Quiet { holder, epoch: Some(stamp) },
+        Phase::Runtime => Verdict::Busy,
+        Phase::User if is_blocked(worker) && worker.epoch.load() == stamp => {
+            Verdict::Blocked(Claim::blocked(holder, stamp))
+        }
+        Phase::User => Verdict::Busy,
+    }
+}
+
+fn is_blocked(worker: &Worker) -> bool {
+    matches!(worker.watch().map(SyscallFile::look), Some(Ok(Look::Blocked { .. })))
+}
+
+impl Sentinel {
+    /// Wakes it to see that the runtime has stopped.
+    pub(crate) fn stop(&self) {
+        self.armed.store(1, Ordering::SeqCst);
+        futex::wake_all(&self.armed);
+    }
+}
