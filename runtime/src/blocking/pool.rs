@@ -1,0 +1,172 @@
+//! The threads and their queue.
+
+use super::closure::Closure;
+use crate::runtime::Shared;
+use crate::sync_types::Arc;
+use crate::task::{self, Birth, Id, JoinHandle, Notified, RawTask, Schedule};
+use std::collections::VecDeque;
+use std::panic::Location;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+#[derive(Default)]
+pub(crate) struct BlockingPool {
+    queue: Mutex<Queue>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    tasks: VecDeque<Notified>,
+    threads: usize,
+    idle: usize,
+    /// Idle threads that were told of a task and have not taken it yet.
+    notified: usize,
+    closed: bool,
+    next_name: usize,
+}
+
+/// The scheduler of such a task: it is polled once, so it is never woken.
+struct Once;
+
+impl Schedule for Once {
+    fn schedule(&self, task: Notified) {
+        // Only an abort gets here: the closure has not started, and whoever takes the task from
+        // the queue sees the flag. The task cannot be idle, since its one poll completes it.
+        drop(task);
+    }
+
+    fn requeue(&self, task: Notified) {
+        // A closure whose waker was used during its poll; the poll completes all the same.
+        drop(task);
+    }
+
+    fn release(&self, _task: RawTask) -> bool {
+        // It is in no owned list; the list's reference was never given.
+        true
+    }
+
+    fn task_panicked(&self) {}
+}
+
+impl BlockingPool {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.lock().threads
+    }
+
+    /// Does a closure run, or wait to?
+    #[cfg(feature = "test-util")]
+    pub(crate) fn is_busy(&self) -> bool {
+        let queue = self.lock();
+        queue.threads > queue.idle || !queue.tasks.is_empty()
+    }
+
+    pub(crate) fn spawn<F, R>(
+        &self,
+        shared: &Arc<Shared>,
+        f: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        shared.assert_not_forked();
+        let birth = Birth { id: Id::next(), location, core: 0, shard: 0 };
+        let (task, handle) = task::new(Closure::new(f), Once, birth);
+        let mut queue = self.lock();
+        if queue.closed {
+            drop(queue);
+            cancel(task);
+            return handle;
+        }
+        queue.tasks.push_back(task);
+        if queue.idle > queue.notified {
+            queue.notified += 1;
+            drop(queue);
+            self.work.notify_one();
+        } else if queue.threads < shared.config.max_blocking_threads {
+            queue.threads += 1;
+            let name = format!("cmwq/b:{}", queue.next_name);
+            queue.next_name += 1;
+            drop(queue);
+            self.start_thread(shared, name);
+        }
+        handle
+    }
+
+    fn start_thread(&self, shared: &Arc<Shared>, name: String) {
+        let thread = shared.clone();
+        let started = shared.spawn_thread(name, shared.config.stack_size, move || serve(&thread));
+        if started.is_ok() {
+            return;
+        }
+        let mut queue = self.lock();
+        queue.threads -= 1;
+        // Without any thread nobody would ever run the closure.
+        let stranded = if queue.threads == 0 { queue.tasks.pop_back() } else { None };
+        drop(queue);
+        if let Some(task) = stranded {
+            shared.cores[0].stats.thread_failures.increment();
+            cancel(task);
+        }
+    }
+
+    /// Closures that have not started are cancelled.
+    pub(crate) fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        let tasks = std::mem::take(&mut queue.tasks);
+        drop(queue);
+        self.work.notify_all();
+        tasks.into_iter().for_each(cancel);
+    }
+
+    /// The next task, or `None` when the thread is to end.
+    fn next(&self, shared: &Shared) -> Option<Notified> {
+        let mut queue = self.lock();
+        loop {
+            if let Some(task) = queue.tasks.pop_front() {
+                return Some(task);
+            }
+            if queue.closed {
+                break;
+            }
+            queue.idle += 1;
+            let (guard, timeout) = self
+                .work
+                .wait_timeout(queue, shared.config.keep_alive)
+                .unwrap_or_else(PoisonError::into_inner);
+            queue = guard;
+            queue.idle -= 1;
+            if queue.notified > 0 {
+                queue.notified -= 1;
+            } else if timeout.timed_out() && queue.tasks.is_empty() {
+                break;
+            }
+        }
+        queue.threads -= 1;
+        None
+    }
+}
+
+fn cancel(task: Notified) {
+    // The task's second reference stands in for that of an owned list, as in release().
+    task::cancel(task);
+}
+
+/// The loop of a blocking thread.
+fn serve(shared: &Arc<Shared>) {
+    shared.original.apply();
+    let _entered = crate::context::enter(shared, shared.any_core());
+    crate::runtime::call_hook(shared.config.hooks.on_start.as_ref());
+    while let Some(task) = shared.blocking.next(shared) {
+        crate::context::set_current_task(Some(task.id()));
+        task.run();
+        crate::context::set_current_task(None);
+    }
+    crate::runtime::call_hook(shared.config.hooks.on_stop.as_ref());
+}

@@ -1,0 +1,112 @@
+//! What a thread knows of the runtime it is in.
+//!
+//! Two things, apart because they may differ: the *worker* that the thread is (set once, for the
+//! thread's life or for a `block_on`), and the runtime that was *entered* last, by a worker for
+//! itself, by `Handle::enter`, by `block_on`. Spawning goes to the entered runtime; queues of the
+//! worker are used only if it is the worker's own.
+
+use crate::runtime::Shared;
+use crate::sync_types::Arc;
+use crate::task::Id;
+use crate::time::Timers;
+use crate::worker::Local;
+use std::cell::{Cell, RefCell};
+use std::ptr;
+
+/// The runtime that was entered last.
+#[derive(Clone)]
+struct Entered {
+    shared: Arc<Shared>,
+    /// The core whose driver and wheel serve this thread.
+    core: usize,
+}
+
+thread_local! {
+    static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) };
+    static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+    static ENTERED: RefCell<Option<Entered>> = const { RefCell::new(None) };
+}
+
+/// The worker that this thread is.
+#[inline]
+pub(crate) fn with_local<R>(f: impl FnOnce(Option<&Local>) -> R) -> R {
+    let local = LOCAL.get();
+    // SAFETY: set_local() keeps the pointer valid until it sets another.
+    f(unsafe { local.as_ref() })
+}
+
+/// Makes this thread a worker while `f` runs.
+pub(crate) fn with_worker<R>(local: &Local, f: impl FnOnce() -> R) -> R {
+    struct Restore(*const Local);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            LOCAL.set(self.0);
+        }
+    }
+    let _restore = Restore(LOCAL.replace(local));
+    f()
+}
+
+#[inline]
+pub(crate) fn set_current_task(id: Option<Id>) -> Option<Id> {
+    TASK.replace(id)
+}
+
+pub(crate) fn current_task_id() -> Option<Id> {
+    TASK.get()
+}
+
+/// The runtime that this thread is in.
+pub(crate) fn current() -> Option<Arc<Shared>> {
+    // A thread-local destructor may ask after ENTERED is gone.
+    let entered = ENTERED.try_with(|e| e.borrow().as_ref().map(|e| e.shared.clone()));
+    entered.ok().flatten()
+}
+
+/// As [`current`], without counting a reference.
+#[inline]
+pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Arc<Shared>>) -> R) -> R {
+    // A worker that has entered nothing else is in its own runtime; that is the common case.
+    f(current().as_ref())
+}
+
+/// Leaves the runtime when dropped.
+pub(crate) struct Enter {
+    previous: Option<Entered>,
+    previous_io: Option<cmwq_io::driver::Handle>,
+}
+
+/// Enters a runtime, served by `core`.
+pub(crate) fn enter(shared: &Arc<Shared>, core: usize) -> Enter {
+    let entered = Entered { shared: shared.clone(), core };
+    Enter {
+        previous: ENTERED.replace(Some(entered)),
+        previous_io: cmwq_io::driver::set_current(Some(shared.cores[core].park.io().clone())),
+    }
+}
+
+impl Drop for Enter {
+    fn drop(&mut self) {
+        let _ = ENTERED.try_with(|entered| entered.replace(self.previous.take()));
+        cmwq_io::driver::set_current(self.previous_io.take());
+    }
+}
+
+/// The timers that serve this thread.
+pub(crate) struct Current<'a> {
+    pub(crate) timers: &'a std::sync::Arc<Timers>,
+    /// This thread is the worker that looks at them before it parks: no unpark is needed.
+    pub(crate) is_holder: bool,
+}
+
+pub(crate) fn with_timers<R>(f: impl FnOnce(Option<Current<'_>>) -> R) -> R {
+    let entered = ENTERED.with(|e| e.borrow().as_ref().map(|e| (Arc::as_ptr(&e.shared), e.core)));
+    let Some((shared, core)) = entered else { return f(None) };
+    // SAFETY: this thread stays in the runtime while `f` runs: `f` is the timers' own code, which
+    // enters and leaves none.
+    let core = unsafe { &(&(*shared).cores)[core] };
+    let is_holder = with_local(|local| {
+        local.is_some_and(|local| ptr::eq(local.core(), &**core) && local.is_holder())
+    });
+    f(Some(Current { timers: &core.timers, is_holder }))
+}

@@ -1,0 +1,25 @@
+//! What the runtime counts, and the snapshot that users see.
+
+mod counter;
+mod snapshot;
+
+pub(crate) use counter::{Counter, Histogram};
+pub use snapshot::RuntimeMetrics;
+
+/// The counters of one core.
+#[derive(Debug, Default)]
+pub(crate) struct CoreStats {
+    pub(crate) parks: Counter,
+    pub(crate) busy_ns: Counter,
+    pub(crate) takeovers: Counter,
+    pub(crate) takeover_latency: Histogram,
+    pub(crate) handovers: Counter,
+    /// Workers that burn CPU after the core was taken from them, now.
+    pub(crate) hogs: Counter,
+    pub(crate) cpu_intensive: Counter,
+    pub(crate) thread_failures: Counter,
+    pub(crate) cap_hits: Counter,
+    pub(crate) pin_failures: Counter,
+    pub(crate) sentinel_failures: Counter,
+    pub(crate) ring_failures: Counter,
+}

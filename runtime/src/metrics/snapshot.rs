@@ -1,0 +1,181 @@
+//! The public view of the counters.
+
+use super::CoreStats;
+use crate::runtime::Shared;
+use crate::worker::Flag;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a runtime is doing and has done; made by
+/// [`Handle::metrics`](crate::runtime::Handle::metrics). Each method reads the value of that moment.
+///
+/// tokio's stable names mean what they mean there; *worker* in them is a core here. The others are
+/// ours.
+///
+/// # Examples
+///
+/// ```
+/// #[cmwq::main]
+/// async fn main() {
+///     let metrics = cmwq::runtime::Handle::current().metrics();
+///     println!("detector {}, {} takeovers", metrics.detector(), metrics.takeovers_count());
+///     for (detector, reason) in metrics.detector_refusals() {
+///         println!("{detector} was refused: {reason}");
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct RuntimeMetrics {
+    shared: Arc<Shared>,
+}
+
+impl RuntimeMetrics {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    fn stats(&self, core: usize) -> &CoreStats {
+        &self.shared.cores[core].stats
+    }
+
+    fn sum(&self, of: impl Fn(&CoreStats) -> u64) -> u64 {
+        self.shared.cores.iter().map(|core| of(&core.stats)).sum()
+    }
+
+    /// Cores of the runtime: how many tasks it polls at once while nothing blocks.
+    pub fn num_workers(&self) -> usize {
+        self.shared.cores.len()
+    }
+
+    /// Tasks that have not completed.
+    pub fn num_alive_tasks(&self) -> usize {
+        self.shared.owned.alive()
+    }
+
+    /// Cores whose inject list holds tasks woken from outside.
+    ///
+    /// tokio counts tasks; the lists here are lock-free and know only whether they are empty.
+    pub fn global_queue_depth(&self) -> usize {
+        self.shared.cores.iter().filter(|core| !core.inject.is_empty()).count()
+    }
+
+    /// How long the core's holder was awake.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such core.
+    pub fn worker_total_busy_duration(&self, core: usize) -> Duration {
+        Duration::from_nanos(self.stats(core).busy_ns.get())
+    }
+
+    /// How often the core's holder went to sleep.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such core.
+    pub fn worker_park_count(&self, core: usize) -> u64 {
+        self.stats(core).parks.get()
+    }
+
+    /// The detector in use: `perf`, `idle`, `monitor` or `off`.
+    pub fn detector(&self) -> &'static str {
+        self.shared.detector().name()
+    }
+
+    /// Detectors that `Auto` would have preferred, and why it could not have them.
+    pub fn detector_refusals(&self) -> Vec<(&'static str, String)> {
+        self.shared.refusals.iter().map(|r| (r.detector.name(), r.reason.clone())).collect()
+    }
+
+    /// Are the workers pinned to CPUs?
+    pub fn is_pinned(&self) -> bool {
+        self.shared.cores.iter().any(|core| core.cpu.is_some())
+    }
+
+    /// Is `membarrier` in use? Where the kernel refuses it each push costs a fence instead.
+    pub fn uses_membarrier(&self) -> bool {
+        !self.shared.fences_pushes()
+    }
+
+    /// How often a standby took a core over, because a detector saw a task block or burn.
+    pub fn takeovers_count(&self) -> u64 {
+        self.sum(|s| s.takeovers.get())
+    }
+
+    /// How often a worker gave its core away before a blocking call of the runtime's own
+    /// (`block_in_place`, nested `block_on`).
+    pub fn handovers_count(&self) -> u64 {
+        self.sum(|s| s.handovers.get())
+    }
+
+    /// From the verdict of a detector to the standby in charge: (upper bound, count) per bucket, for
+    /// one core.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such core.
+    pub fn takeover_latency(&self, core: usize) -> Vec<(Duration, u64)> {
+        self.stats(core).takeover_latency.buckets()
+    }
+
+    /// Workers that are inside a task after their core was taken over: blocked, or burning CPU.
+    pub fn blocked_workers(&self) -> usize {
+        let lost = |core: &crate::pool::Core| {
+            core.crew.iter().filter(|worker| worker.flags.has(Flag::Lost)).count()
+        };
+        self.shared.cores.iter().map(|core| lost(core)).sum()
+    }
+
+    /// Worker threads of a core.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such core.
+    pub fn workers_per_core(&self, core: usize) -> usize {
+        self.shared.cores[core].crew.threads()
+    }
+
+    /// The most worker threads that a core may have.
+    pub fn max_workers_per_core(&self) -> usize {
+        self.shared.cores[0].crew.cap()
+    }
+
+    /// Threads that run, or wait for, closures of `spawn_blocking`.
+    pub fn num_blocking_threads(&self) -> usize {
+        self.shared.blocking.threads()
+    }
+
+    /// How often a poll used more than `cpu_intensive_threshold` of CPU time.
+    pub fn cpu_intensive_count(&self) -> u64 {
+        self.sum(|s| s.cpu_intensive.get())
+    }
+
+    /// How often a worker thread could not be made.
+    pub fn thread_creation_failures(&self) -> u64 {
+        self.sum(|s| s.thread_failures.get())
+    }
+
+    /// How often a detector could not do its work on a core and left it to the monitor: a worker
+    /// could not be pinned or got no switch ring, or somebody changed the sentinel's affinity.
+    pub fn detector_failures(&self) -> u64 {
+        self.sum(|s| s.sentinel_failures.get() + s.ring_failures.get() + s.pin_failures.get())
+    }
+
+    /// How often one more worker was wanted at the cap.
+    pub fn cap_hits(&self) -> u64 {
+        self.sum(|s| s.cap_hits.get())
+    }
+}
+
+impl fmt::Debug for RuntimeMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeMetrics")
+            .field("workers", &self.num_workers())
+            .field("alive_tasks", &self.num_alive_tasks())
+            .field("detector", &self.detector())
+            .field("takeovers", &self.takeovers_count())
+            .field("blocked_workers", &self.blocked_workers())
+            .finish_non_exhaustive()
+    }
+}

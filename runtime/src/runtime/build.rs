@@ -1,0 +1,290 @@
+//! From settings to a running runtime.
+
+use super::builder::{Builder, Pin};
+use super::config::Config;
+use super::error::BuildError;
+use super::shared::{Original, Shared};
+use super::{Handle, Runtime};
+use crate::detect::{self, Detector, Refusal, Sentinel};
+use crate::pool::{Core, CorePark, Parts, Watch};
+use crate::sync_types::Arc;
+use crate::sys;
+use crate::sys::affinity::CpuSet;
+use crate::time::{Clock, Timers};
+use crate::topology::{self, Topology};
+use crossbeam_utils::CachePadded;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What `Shared::new` is given.
+pub(super) struct SharedParts {
+    pub(super) cores: Box<[CachePadded<Core>]>,
+    pub(super) config: Config,
+    pub(super) refusals: Vec<Refusal>,
+    pub(super) detector: Detector,
+    pub(super) original: Original,
+    pub(super) clock: std::sync::Arc<Clock>,
+}
+
+/// The default of `max_workers_per_core`.
+const MAX_WORKERS: usize = 256;
+/// Fewer do not make a pool: a holder and a standby.
+const MIN_WORKERS: usize = 2;
+/// The index of a worker has 16 bits in a verdict; more threads than this help nobody.
+const WORKERS_LIMIT: usize = 1 << 12;
+
+/// Does a pinned runtime live in this process?
+static PINNED: AtomicBool = AtomicBool::new(false);
+
+/// Frees the place of the pinned runtime.
+pub(super) struct PinClaim(());
+
+impl PinClaim {
+    fn take() -> Option<Self> {
+        (!PINNED.swap(true, Ordering::AcqRel)).then_some(Self(()))
+    }
+}
+
+impl Drop for PinClaim {
+    fn drop(&mut self) {
+        PINNED.store(false, Ordering::Release);
+    }
+}
+
+/// The cores of a runtime and where they are.
+struct Layout {
+    /// The CPU of each core, where pinned.
+    cpus: Vec<Option<usize>>,
+    allowed: CpuSet,
+    claim: Option<PinClaim>,
+}
+
+impl Layout {
+    fn is_pinned(&self) -> bool {
+        self.cpus.iter().any(Option::is_some)
+    }
+}
+
+pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
+    let layout = layout(builder)?;
+    let (wanted, asked_by) = wanted_detector(builder)?;
+    let selection = detect::select(wanted, layout.is_pinned())
+        .map_err(|refusal| BuildError::detector(&refusal, asked_by))?;
+    let clock = std::sync::Arc::new(clock(builder));
+    let topology = Topology::read(Path::new("/"));
+    let cores = (0..layout.cpus.len())
+        .map(|index| {
+            let core = core(builder, &layout, &topology, selection.detector, &clock, index)?;
+            Ok(CachePadded::new(core))
+        })
+        .collect::<Result<_, BuildError>>()?;
+    let shared = Arc::new(Shared::new(SharedParts {
+        cores,
+        config: builder.config(),
+        refusals: selection.refusals,
+        detector: selection.detector,
+        original: Original::capture(),
+        clock,
+    }));
+    let runtime = Runtime::from_parts(Handle { shared: shared.clone() }, layout.claim);
+    // From here on an error drops the runtime, which stops what has started.
+    start(&shared)?;
+    announce(&shared);
+    Ok(runtime)
+}
+
+fn wanted_detector(builder: &Builder) -> Result<(Detector, &'static str), BuildError> {
+    let Some(name) = std::env::var_os("CMWQ_DETECTOR") else {
+        return Ok((builder.detector, "Builder::detector"));
+    };
+    let detector = name
+        .to_string_lossy()
+        .parse()
+        .map_err(|error| BuildError::config(format!("CMWQ_DETECTOR: {error}")))?;
+    Ok((detector, "CMWQ_DETECTOR"))
+}
+
+fn layout(builder: &Builder) -> Result<Layout, BuildError> {
+    let allowed = topology::allowed_cpus();
+    if builder.current_thread {
+        if builder.cpus.is_some() || builder.cores.is_some_and(|cores| cores != 1) {
+            return Err(BuildError::config(
+                "new_current_thread() with worker_threads or cpus: it has one core, which is the \
+                 thread in block_on; use new_multi_thread()",
+            ));
+        }
+        return Ok(Layout { cpus: vec![None], allowed, claim: None });
+    }
+    let chosen = chosen_cpus(builder, &allowed)?;
+    let count = builder.cores.unwrap_or_else(|| match &builder.cpus {
+        Some(cpus) => cpus.len(),
+        None => std::thread::available_parallelism().map_or(1, Into::into),
+    });
+    let claim = match builder.pin {
+        Pin::Never => None,
+        Pin::Auto if builder.cpus.is_none() && !suits_pinning(count, &allowed) => None,
+        Pin::Auto => PinClaim::take(),
+        Pin::Always => {
+            let cpus = chosen.iter().cycle().take(count).map(|&cpu| Some(cpu)).collect();
+            return Ok(Layout { cpus, allowed, claim: PinClaim::take() });
+        }
+    };
+    let cpus = (0..count).map(|core| claim.as_ref().map(|_| chosen[core % chosen.len()])).collect();
+    Ok(Layout { cpus, allowed, claim })
+}
+
+fn chosen_cpus(builder: &Builder, allowed: &CpuSet) -> Result<Vec<usize>, BuildError> {
+    let Some(cpus) = &builder.cpus else { return Ok(allowed.iter().collect()) };
+    if let Some(cpu) = cpus.iter().find(|&&cpu| !allowed.contains(cpu)) {
+        return Err(BuildError::config(format!(
+            "cpus: CPU {cpu} is not among those that this process may use ({allowed})"
+        )));
+    }
+    let distinct: CpuSet = cpus.iter().copied().collect();
+    if cpus.is_empty() || distinct.len() != cpus.len() {
+        return Err(BuildError::config("cpus: the list must name at least one CPU, and each once"));
+    }
+    if let Some(cores) = builder.cores.filter(|&cores| cores != cpus.len()) {
+        return Err(BuildError::config(format!(
+            "worker_threads({cores}) contradicts cpus with {} CPUs; leave one of them out",
+            cpus.len()
+        )));
+    }
+    Ok(cpus.clone())
+}
+
+/// Pinned workers leave a CPU idle that another process uses, so they must fill what we may use.
+fn suits_pinning(cores: usize, allowed: &CpuSet) -> bool {
+    let quota = sys::limits::cgroup_cpu_quota();
+    cores == allowed.len() && quota.is_none_or(|quota| quota >= cores as f64)
+}
+
+#[cfg(feature = "test-util")]
+fn clock(builder: &Builder) -> Clock {
+    let clock = Clock::new();
+    if builder.start_paused {
+        clock.pause();
+    }
+    clock
+}
+
+#[cfg(not(feature = "test-util"))]
+fn clock(_builder: &Builder) -> Clock {
+    Clock::new()
+}
+
+fn max_workers(builder: &Builder, cores: usize) -> Result<usize, BuildError> {
+    match builder.max_workers_per_core {
+        Some(workers) if !(MIN_WORKERS..=WORKERS_LIMIT).contains(&workers) => {
+            Err(BuildError::config(format!(
+                "max_workers_per_core({workers}): it takes {MIN_WORKERS} (a holder and a standby) \
+                 to {WORKERS_LIMIT}"
+            )))
+        }
+        Some(workers) => Ok(workers),
+        None => {
+            let limits = [sys::limits::nproc(), sys::limits::cgroup_pids_max()];
+            let lowest = limits.into_iter().flatten().min().unwrap_or(u64::MAX) as usize;
+            Ok((lowest / cores).clamp(MIN_WORKERS, MAX_WORKERS))
+        }
+    }
+}
+
+fn core(
+    builder: &Builder,
+    layout: &Layout,
+    topology: &Topology,
+    detector: Detector,
+    clock: &std::sync::Arc<Clock>,
+    index: usize,
+) -> Result<Core, BuildError> {
+    let (driver, io) = cmwq_io::driver::Driver::new()
+        .map_err(|error| BuildError::os("make an I/O driver", error))?;
+    let park = std::sync::Arc::new(CorePark::new(io));
+    let unpark = park.clone();
+    let timers =
+        Timers::new(clock.clone(), builder.timer_granularity, Box::new(move || unpark.unpark()));
+    let cpu = layout.cpus[index];
+    let watch = (detector == Detector::Perf)
+        .then(Watch::new)
+        .transpose()
+        .map_err(|error| BuildError::os("make an eventfd for the perf detector", error))?;
+    let sentinel = (detector == Detector::Idle).then(std::sync::Arc::<Sentinel>::default);
+    Ok(Core::new(Parts {
+        index,
+        cpu,
+        wide: wide(layout, topology, index),
+        neighbours: neighbours(layout, topology, index),
+        cap: max_workers(builder, layout.cpus.len())?,
+        open: !builder.current_thread,
+        driver,
+        park,
+        timers,
+        sentinel,
+        watch,
+    }))
+}
+
+/// The allowed CPUs of the core's node.
+fn wide(layout: &Layout, topology: &Topology, index: usize) -> CpuSet {
+    layout.cpus[index].map_or_else(CpuSet::new, |cpu| {
+        layout.allowed.intersection(&topology.node_cpus(topology.node_of(cpu)))
+    })
+}
+
+/// The other cores, nearest first; in turn where the workers are not pinned.
+fn neighbours(layout: &Layout, topology: &Topology, index: usize) -> Box<[usize]> {
+    let count = layout.cpus.len();
+    let in_turn = (1..count).map(|step| (index + step) % count);
+    let Some(own) = layout.cpus[index] else { return in_turn.collect() };
+    let cpus: Vec<usize> = layout.cpus.iter().flatten().copied().collect();
+    let groups = topology.steal_order(own, &cpus);
+    let rank = |core: usize| {
+        let cpu = layout.cpus[core];
+        groups.iter().position(|group| cpu.is_some_and(|cpu| group.contains(&cpu)))
+    };
+    let mut order: Vec<usize> = in_turn.collect();
+    // Stable: within a group each core begins with the one after itself. Our own CPU is in no group
+    // and comes first: a core that shares it.
+    order.sort_by_key(|&core| rank(core).map_or(0, |group| group + 1));
+    order.into()
+}
+
+fn start(shared: &Arc<Shared>) -> Result<(), BuildError> {
+    let refused = |error| BuildError::os("start its threads", error);
+    detect::spawn_monitor(shared).map_err(refused)?;
+    for core in 0..shared.cores.len() {
+        shared.names.prepare(&shared.config.naming);
+        if !shared.config.current_thread {
+            crate::worker::spawn(shared, core).map_err(refused)?;
+        }
+        // Without a standby the runtime works, and takeover waits for the manager to make one.
+        if crate::worker::spawn(shared, core).is_err() {
+            shared.monitor.request_worker(&shared.cores[core]);
+        }
+        if shared.cores[core].sentinel.is_some() {
+            detect::spawn_sentinel(shared, core).map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says once which detector is in use, and why a better one is not.
+fn announce(shared: &Shared) {
+    tracing::debug!(
+        target: "cmwq",
+        cores = shared.cores.len(),
+        pinned = shared.cores.iter().any(|core| core.cpu.is_some()),
+        detector = shared.detector.name(),
+        membarrier = !shared.fences_pushes(),
+        "runtime started"
+    );
+    for refusal in &shared.refusals {
+        tracing::info!(
+            target: "cmwq",
+            detector = refusal.detector.name(),
+            reason = %refusal.reason,
+            "detector refused"
+        );
+    }
+}

@@ -1,0 +1,313 @@
+//! Settings of a runtime.
+
+use super::config::{Config, Hook, Hooks, Naming, UnhandledPanic};
+use super::error::BuildError;
+use super::{Runtime, build};
+use crate::detect::Detector;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Are the workers pinned to CPUs?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Pin {
+    /// Pinned if the runtime has as many cores as the process may use, no cgroup quota is smaller,
+    /// and no other runtime of the process is pinned.
+    #[default]
+    Auto,
+    /// Pinned. With fewer CPUs than cores several cores share one.
+    Always,
+    /// Not pinned; the idle detector is then refused.
+    Never,
+}
+
+/// Makes a [`Runtime`]. Names and meanings are tokio's where tokio has the same thing.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let runtime = cmwq::runtime::Builder::new_multi_thread()
+///     .worker_threads(2)
+///     .thread_name("service")
+///     .cpu_intensive_threshold(Duration::from_millis(5))
+///     .enable_all()
+///     .build()?;
+/// assert_eq!(runtime.block_on(async { 6 * 7 }), 42);
+/// # Ok::<(), cmwq::runtime::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Builder {
+    pub(super) current_thread: bool,
+    pub(super) cores: Option<usize>,
+    pub(super) cpus: Option<Vec<usize>>,
+    pub(super) pin: Pin,
+    pub(super) detector: Detector,
+    pub(super) max_workers_per_core: Option<usize>,
+    pub(super) cpu_intensive_threshold: Duration,
+    pub(super) timer_granularity: Duration,
+    pub(super) event_interval: u32,
+    pub(super) global_queue_interval: u32,
+    pub(super) keep_alive: Duration,
+    pub(super) stack_size: usize,
+    pub(super) naming: Naming,
+    pub(super) hooks: Hooks,
+    pub(super) max_blocking_threads: usize,
+    pub(super) unhandled_panic: UnhandledPanic,
+    pub(super) start_paused: bool,
+}
+
+impl Builder {
+    fn new(current_thread: bool) -> Self {
+        Self {
+            current_thread,
+            cores: None,
+            cpus: None,
+            pin: Pin::Auto,
+            detector: Detector::Auto,
+            max_workers_per_core: None,
+            cpu_intensive_threshold: Duration::from_millis(10),
+            timer_granularity: Duration::from_micros(16),
+            event_interval: 61,
+            global_queue_interval: 31,
+            keep_alive: Duration::from_secs(10),
+            stack_size: 2 << 20,
+            naming: Naming::Kernel,
+            hooks: Hooks::default(),
+            max_blocking_threads: 512,
+            unhandled_panic: UnhandledPanic::Ignore,
+            start_paused: false,
+        }
+    }
+
+    /// A runtime with one pool of workers per core.
+    pub fn new_multi_thread() -> Self {
+        Self::new(false)
+    }
+
+    /// A runtime of one core, which the thread in `block_on` holds. Tasks run only while some thread
+    /// is in `block_on`.
+    ///
+    /// Where it differs from tokio: when a task blocks, another thread takes the core over, so tasks
+    /// may run on other threads than the caller's. They are `Send` in any case.
+    pub fn new_current_thread() -> Self {
+        Self::new(true)
+    }
+
+    /// How many cores the runtime has: that many tasks are polled at once while nothing blocks.
+    /// Default: `std::thread::available_parallelism()`.
+    ///
+    /// Threads are more: each core has standbys. See
+    /// [`max_workers_per_core`](Self::max_workers_per_core).
+    ///
+    /// # Panics
+    ///
+    /// If `cores` is 0.
+    #[track_caller]
+    pub fn worker_threads(&mut self, cores: usize) -> &mut Self {
+        assert!(cores > 0, "worker_threads(0): a runtime needs at least one core");
+        self.cores = Some(cores);
+        self
+    }
+
+    /// The CPUs to pin to, one core each, in this order.
+    pub fn cpus(&mut self, cpus: impl IntoIterator<Item = usize>) -> &mut Self {
+        self.cpus = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// Whether workers are pinned. Default: [`Pin::Auto`].
+    pub fn pin(&mut self, pin: Pin) -> &mut Self {
+        self.pin = pin;
+        self
+    }
+
+    /// How blocked tasks are noticed. Default: [`Detector::Auto`]. The environment variable
+    /// `CMWQ_DETECTOR` has the last word.
+    pub fn detector(&mut self, detector: Detector) -> &mut Self {
+        self.detector = detector;
+        self
+    }
+
+    /// The most worker threads that one core may have, blocked ones included. Default: 256, or less
+    /// where `RLIMIT_NPROC` or the cgroup's `pids.max` divided by the cores is lower.
+    ///
+    /// At the cap nothing is lost: tasks wait until a blocked one returns.
+    pub fn max_workers_per_core(&mut self, workers: usize) -> &mut Self {
+        self.max_workers_per_core = Some(workers);
+        self
+    }
+
+    /// How much CPU time one poll may use before its core is given to another worker. Default: 10 ms.
+    pub fn cpu_intensive_threshold(&mut self, cpu_time: Duration) -> &mut Self {
+        self.cpu_intensive_threshold = cpu_time;
+        self
+    }
+
+    /// Timers that are due within this time of each other may fire together. Default: 16 us; zero
+    /// gives each its own wakeup. No timer fires early.
+    pub fn timer_granularity(&mut self, granularity: Duration) -> &mut Self {
+        self.timer_granularity = granularity;
+        self
+    }
+
+    /// I/O and timers are always there: accepted for tokio's sake.
+    pub fn enable_all(&mut self) -> &mut Self {
+        self
+    }
+
+    /// I/O is always there: accepted for tokio's sake.
+    pub fn enable_io(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Timers are always there: accepted for tokio's sake.
+    pub fn enable_time(&mut self) -> &mut Self {
+        self
+    }
+
+    /// One name for all worker threads. Default: `cmwq/CPU:INDEX`, as the kernel names its own.
+    pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.naming = Naming::Fixed(name.into());
+        self
+    }
+
+    /// A function that makes up names of worker threads. It is called ahead, by threads that start.
+    pub fn thread_name_fn(&mut self, f: impl Fn() -> String + Send + Sync + 'static) -> &mut Self {
+        self.naming = Naming::Made(Arc::new(f));
+        self
+    }
+
+    /// Stack size of worker and blocking threads in bytes. Default: 2 MiB, of which only what is used
+    /// is memory.
+    pub fn thread_stack_size(&mut self, bytes: usize) -> &mut Self {
+        self.stack_size = bytes;
+        self
+    }
+
+    /// How long a thread that is not needed stays. Default: 10 s.
+    pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Self {
+        self.keep_alive = duration;
+        self
+    }
+
+    /// The most threads for `spawn_blocking`. Default: 512.
+    ///
+    /// # Panics
+    ///
+    /// If `threads` is 0.
+    #[track_caller]
+    pub fn max_blocking_threads(&mut self, threads: usize) -> &mut Self {
+        assert!(threads > 0, "max_blocking_threads(0): spawn_blocking needs at least one thread");
+        self.max_blocking_threads = threads;
+        self
+    }
+
+    /// Called by each worker and blocking thread when it starts.
+    pub fn on_thread_start(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Self {
+        self.hooks.on_start = Some(hook(f));
+        self
+    }
+
+    /// Called by each worker and blocking thread before it ends.
+    pub fn on_thread_stop(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Self {
+        self.hooks.on_stop = Some(hook(f));
+        self
+    }
+
+    /// Called by a core's holder before it sleeps.
+    pub fn on_thread_park(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Self {
+        self.hooks.on_park = Some(hook(f));
+        self
+    }
+
+    /// Called by a core's holder after it slept.
+    pub fn on_thread_unpark(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Self {
+        self.hooks.on_unpark = Some(hook(f));
+        self
+    }
+
+    /// How many polls a core makes between looks at its I/O and timers. Default: 61.
+    ///
+    /// # Panics
+    ///
+    /// If `polls` is 0.
+    #[track_caller]
+    pub fn event_interval(&mut self, polls: u32) -> &mut Self {
+        assert!(polls > 0, "event_interval(0): the interval is a number of polls, at least 1");
+        self.event_interval = polls;
+        self
+    }
+
+    /// How many polls a core makes between looks at the tasks woken from outside, while it has tasks
+    /// of its own. Default: 31.
+    ///
+    /// # Panics
+    ///
+    /// If `polls` is 0.
+    #[track_caller]
+    pub fn global_queue_interval(&mut self, polls: u32) -> &mut Self {
+        assert!(polls > 0, "global_queue_interval(0): it is a number of polls, at least 1");
+        self.global_queue_interval = polls;
+        self
+    }
+
+    /// What follows from a task that panics. Default: [`UnhandledPanic::Ignore`].
+    pub fn unhandled_panic(&mut self, behavior: UnhandledPanic) -> &mut Self {
+        self.unhandled_panic = behavior;
+        self
+    }
+
+    /// Begins with the clock paused; see [`time::pause`](crate::time::pause).
+    #[cfg(feature = "test-util")]
+    pub fn start_paused(&mut self, paused: bool) -> &mut Self {
+        self.start_paused = paused;
+        self
+    }
+
+    /// Builds the runtime.
+    ///
+    /// # Errors
+    ///
+    /// Settings contradict each other; a detector was asked for by name (here or in `CMWQ_DETECTOR`)
+    /// that is unknown or that the process may not use; the OS refused a thread or a descriptor.
+    pub fn build(&mut self) -> Result<Runtime, BuildError> {
+        build::build(self)
+    }
+
+    pub(super) fn config(&self) -> Config {
+        Config {
+            event_interval: self.event_interval,
+            global_queue_interval: self.global_queue_interval,
+            cpu_intensive_ns: self.cpu_intensive_threshold.as_nanos().min(u64::MAX.into()) as u64,
+            keep_alive: self.keep_alive,
+            stack_size: self.stack_size,
+            naming: self.naming.clone(),
+            hooks: self.hooks.clone(),
+            max_blocking_threads: self.max_blocking_threads,
+            unhandled_panic: self.unhandled_panic,
+            current_thread: self.current_thread,
+        }
+    }
+}
+
+fn hook(f: impl Fn() + Send + Sync + 'static) -> Hook {
+    Arc::new(f)
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("current_thread", &self.current_thread)
+            .field("worker_threads", &self.cores)
+            .field("cpus", &self.cpus)
+            .field("pin", &self.pin)
+            .field("detector", &self.detector)
+            .field("max_workers_per_core", &self.max_workers_per_core)
+            .field("cpu_intensive_threshold", &self.cpu_intensive_threshold)
+            .field("timer_granularity", &self.timer_granularity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,334 @@
+//! What all threads of a runtime share.
+
+use super::config::{Config, UnhandledPanic};
+use super::names::Names;
+use crate::blocking::BlockingPool;
+use crate::detect::{Detector, Monitor, Offences, Refusal};
+use crate::pool::{Core, Idle};
+use crate::sync_types::Arc;
+use crate::sys::affinity::CpuSet;
+use crate::sys::{self, futex};
+use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, RawTask, Schedule};
+use crossbeam_utils::CachePadded;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+pub(crate) struct Shared {
+    pub(crate) cores: Box<[CachePadded<Core>]>,
+    pub(crate) idle: Idle,
+    pub(crate) owned: OwnedTasks,
+    pub(crate) monitor: Monitor,
+    pub(crate) blocking: BlockingPool,
+    pub(crate) offences: Offences,
+    pub(crate) names: Names,
+    pub(crate) config: Config,
+    /// Without `membarrier` each push needs a fence.
+    fence_pushes: AtomicBool,
+    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) detector: Detector,
+    /// The affinity of the thread that built the runtime.
+    pub(crate) original: Original,
+    pub(crate) clock: std::sync::Arc<crate::time::Clock>,
+    /// The process that built the runtime; a forked child has none of its threads.
+    pub(crate) pid: u32,
+    phase: AtomicU8,
+    /// Threads that exist, and one more; also the word that a shutdown waits on.
+    threads: AtomicU32,
+    /// Where the next outside thread sends its tasks.
+    next_core: AtomicUsize,
+    pub(crate) panicked: AtomicBool,
+}
+
+/// What a thread inherits and user code should not.
+#[derive(Clone)]
+pub(crate) struct Original {
+    pub(crate) cpus: Option<CpuSet>,
+    pub(crate) slack_ns: u64,
+}
+
+impl Original {
+    /// Of the calling thread.
+    pub(crate) fn capture() -> Self {
+        Self { cpus: sys::affinity::current().ok(), slack_ns: sys::thread::timer_slack_ns() }
+    }
+
+    /// Gives it to the calling thread.
+    pub(crate) fn apply(&self) {
+        if let Some(cpus) = &self.cpus {
+            // A cpuset may have shrunk meanwhile; the kernel's choice then stands.
+            let _ = sys::affinity::set(0, cpus);
+        }
+        sys::thread::set_timer_slack_ns(self.slack_ns);
+    }
+}
+
+/// Values of the thread count: 1 stands for the finish that follows the last thread.
+const NO_THREADS: u32 = 1;
+const FINISHED: u32 = 0;
+const FINISHING: u32 = u32::MAX;
+
+const RUNNING: u8 = 0;
+/// Every task is being aborted.
+const CLOSING: u8 = 1;
+/// No task is alive; threads end.
+const STOPPED: u8 = 2;
+
+impl Shared {
+    pub(super) fn new(parts: super::build::SharedParts) -> Self {
+        let count = parts.cores.len();
+        Self {
+            cores: parts.cores,
+            idle: Idle::new(count),
+            owned: OwnedTasks::new(count),
+            monitor: Monitor::default(),
+            blocking: BlockingPool::default(),
+            offences: Offences::default(),
+            names: Names::default(),
+            config: parts.config,
+            fence_pushes: AtomicBool::new(!sys::membarrier::register()),
+            refusals: parts.refusals,
+            detector: parts.detector,
+            original: parts.original,
+            clock: parts.clock,
+            pid: sys::thread::getpid(),
+            phase: AtomicU8::new(RUNNING),
+            threads: AtomicU32::new(NO_THREADS),
+            next_core: AtomicUsize::new(0),
+            panicked: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn detector(&self) -> Detector {
+        self.detector
+    }
+
+    /// Does each push need a fence?
+    #[inline]
+    pub(crate) fn fences_pushes(&self) -> bool {
+        self.fence_pushes.load(Ordering::Relaxed)
+    }
+
+    /// The barrier between a change of holder and the look at the former holder's queues. Should the
+    /// kernel refuse it all of a sudden, pushes fence from now on; the one that is under way
+    /// reaches the new holder when the former one surrenders.
+    pub(crate) fn barrier(&self) {
+        if !self.fences_pushes() && !sys::membarrier::private_expedited() {
+            self.fence_pushes.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// A core for somebody who has none: the next in turn.
+    pub(crate) fn any_core(&self) -> usize {
+        match self.cores.len() {
+            1 => 0,
+            count => self.next_core.fetch_add(1, Ordering::Relaxed) % count,
+        }
+    }
+
+    pub(crate) fn spawn<F>(
+        self: &Arc<Self>,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let own_core = crate::context::with_local(|local| {
+            local.filter(|l| Arc::ptr_eq(l.shared(), self)).map(|l| l.core().index)
+        });
+        let core = own_core.unwrap_or_else(|| {
+            self.assert_not_forked();
+            self.any_core()
+        });
+        let birth = Birth { id: Id::next(), location, core, shard: core };
+        let (task, handle) = task::new(future, self.clone(), birth);
+        if self.owned.insert(&task) {
+            self.schedule(task);
+        } else {
+            task::discard(task);
+        }
+        handle
+    }
+
+    /// A child that forked without exec has none of the runtime's threads: nothing would ever run.
+    pub(crate) fn assert_not_forked(&self) {
+        assert!(
+            sys::thread::getpid() == self.pid,
+            "this process was forked from the one that built the cmwq runtime, and has none of its \
+             threads; build a runtime after fork(), or exec"
+        );
+    }
+
+    /// Queues a task from outside of its core.
+    pub(crate) fn inject(&self, task: Notified) {
+        let index = task.home_core();
+        let core = &self.cores[index];
+        core.inject.push(task);
+        let parked = core.park.is_parked();
+        core.park.unpark();
+        if !parked {
+            self.wake_thief(index);
+        }
+    }
+
+    /// There is more work than one core needs at the moment: wakes a core that sleeps, if nobody
+    /// looks for work already.
+    #[inline]
+    pub(crate) fn wake_thief(&self, near: usize) {
+        if let Some(core) = self.idle.core_to_wake(near) {
+            self.cores[core].park.unpark();
+        }
+    }
+
+    /// Starts a thread of the runtime's own, which shutdown waits for.
+    pub(crate) fn spawn_thread(
+        self: &Arc<Self>,
+        name: String,
+        stack_size: usize,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        self.threads.fetch_add(1, Ordering::SeqCst);
+        let guard = ThreadGuard(self.clone());
+        std::thread::Builder::new().name(name).stack_size(stack_size).spawn(move || {
+            let _guard = guard;
+            body();
+        })?;
+        Ok(())
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) == STOPPED
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) != RUNNING
+    }
+
+    /// Aborts every task and refuses new ones. Threads end when the last task is gone.
+    pub(crate) fn close(self: &Arc<Self>) {
+        let first =
+            self.phase.compare_exchange(RUNNING, CLOSING, Ordering::SeqCst, Ordering::Relaxed);
+        if first.is_err() {
+            return;
+        }
+        self.blocking.close();
+        for shard in 0..self.owned.shards() {
+            while let Some(task) = self.owned.close(shard) {
+                task.abort();
+            }
+        }
+        // A runtime of one core that nobody is in block_on of: a standby drops the tasks.
+        for core in &self.cores {
+            core.set_open(true);
+            if core.needs_worker() && !core.crew.wake_standby() {
+                self.monitor.request_worker(core);
+            }
+        }
+        self.stop_if_empty();
+    }
+
+    fn stop_if_empty(&self) {
+        if !self.is_closing() || self.owned.alive() > 0 {
+            return;
+        }
+        if self.phase.swap(STOPPED, Ordering::SeqCst) == STOPPED {
+            return;
+        }
+        for core in &self.cores {
+            core.crew.wake_all();
+            core.park.unpark();
+            core.park.io().unpark();
+            if let Some(sentinel) = &core.sentinel {
+                sentinel.stop();
+            }
+        }
+        self.monitor.kick();
+        self.finish_if_deserted();
+    }
+
+    /// The last thread of a stopped runtime has ended: closes drivers and wheels, once.
+    fn finish_if_deserted(&self) {
+        let deserted = self.has_stopped()
+            && self
+                .threads
+                .compare_exchange(NO_THREADS, FINISHING, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok();
+        if deserted {
+            self.cores.iter().for_each(|core| core.close());
+            self.threads.store(FINISHED, Ordering::SeqCst);
+            futex::wake_all(&self.threads);
+        }
+    }
+
+    /// Waits until all threads have ended; `false` if that took longer.
+    pub(crate) fn join(&self, timeout: Option<Duration>) -> bool {
+        let deadline = timeout.map(|timeout| {
+            crate::time::now_ns().saturating_add(timeout.as_nanos().min(u64::MAX.into()) as u64)
+        });
+        loop {
+            let left = self.threads.load(Ordering::SeqCst);
+            if left == FINISHED {
+                return true;
+            }
+            match deadline {
+                None => {
+                    futex::wait(&self.threads, left, None);
+                }
+                Some(deadline) if crate::time::now_ns() >= deadline => return false,
+                Some(deadline) => {
+                    futex::wait_until(&self.threads, left, deadline);
+                }
+            }
+        }
+    }
+}
+
+/// Counts a thread until it has ended, or was never made.
+struct ThreadGuard(Arc<Shared>);
+
+impl Drop for ThreadGuard {
+    fn drop(&mut self) {
+        self.0.threads.fetch_sub(1, Ordering::SeqCst);
+        self.0.finish_if_deserted();
+    }
+}
+
+impl Schedule for Arc<Shared> {
+    #[inline]
+    fn schedule(&self, task: Notified) {
+        crate::context::with_local(|local| match local {
+            Some(local) if Arc::ptr_eq(local.shared(), self) => local.schedule(task),
+            _ => self.inject(task),
+        });
+    }
+
+    #[inline]
+    fn requeue(&self, task: Notified) {
+        crate::context::with_local(|local| match local {
+            Some(local) if Arc::ptr_eq(local.shared(), self) => local.requeue(task),
+            _ => self.inject(task),
+        });
+    }
+
+    fn release(&self, task: RawTask) -> bool {
+        let was_owned = self.owned.release(task);
+        if self.is_closing() {
+            self.stop_if_empty();
+        }
+        was_owned
+    }
+
+    fn task_panicked(&self) {
+        if self.config.unhandled_panic == UnhandledPanic::ShutdownRuntime {
+            self.panicked.store(true, Ordering::SeqCst);
+            self.close();
+            for core in &self.cores {
+                core.crew.wake_all();
+            }
+        }
+    }
+}
