@@ -5,13 +5,14 @@
 //! itself, by `Handle::enter`, by `block_on`. Spawning goes to the entered runtime; queues of the
 //! worker are used only if it is the worker's own.
 
+use crate::pool::Core;
 use crate::runtime::Shared;
-use crate::sync_types::Arc;
 use crate::task::Id;
 use crate::time::Timers;
 use crate::worker::Local;
 use std::cell::{Cell, RefCell};
 use std::ptr;
+use std::sync::Arc;
 
 /// The runtime that was entered last.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ struct Entered {
 
 thread_local! {
     static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) };
+    /// The runtime that made this thread.
+    static OWNER: Cell<*const Shared> = const { Cell::new(ptr::null()) };
     static TASK: Cell<Option<Id>> = const { Cell::new(None) };
     static ENTERED: RefCell<Option<Entered>> = const { RefCell::new(None) };
 }
@@ -47,6 +50,16 @@ pub(crate) fn with_worker<R>(local: &Local, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// This thread belongs to a runtime from now on.
+pub(crate) fn set_owner(shared: &Arc<Shared>) {
+    OWNER.set(Arc::as_ptr(shared));
+}
+
+/// Is this a thread that the runtime's shutdown waits for?
+pub(crate) fn is_owned_by(shared: &Arc<Shared>) -> bool {
+    OWNER.get() == Arc::as_ptr(shared)
+}
+
 #[inline]
 pub(crate) fn set_current_task(id: Option<Id>) -> Option<Id> {
     TASK.replace(id)
@@ -63,10 +76,9 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
     entered.ok().flatten()
 }
 
-/// As [`current`], without counting a reference.
+/// As [`current`], for a look.
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Arc<Shared>>) -> R) -> R {
-    // A worker that has entered nothing else is in its own runtime; that is the common case.
     f(current().as_ref())
 }
 
@@ -94,9 +106,18 @@ impl Drop for Enter {
 
 /// The timers that serve this thread.
 pub(crate) struct Current<'a> {
-    pub(crate) timers: &'a std::sync::Arc<Timers>,
-    /// This thread is the worker that looks at them before it parks: no unpark is needed.
-    pub(crate) is_holder: bool,
+    pub(crate) timers: &'a Arc<Timers>,
+    core: &'a Core,
+}
+
+impl Current<'_> {
+    /// Is this thread the worker that looks at the timers before it parks, so that no unpark is
+    /// needed? What it stored before is visible to a worker that takes the core over later.
+    pub(crate) fn is_holder(&self) -> bool {
+        with_local(|local| {
+            local.is_some_and(|local| ptr::eq(local.core(), self.core) && !local.has_lost())
+        })
+    }
 }
 
 pub(crate) fn with_timers<R>(f: impl FnOnce(Option<Current<'_>>) -> R) -> R {
@@ -104,9 +125,6 @@ pub(crate) fn with_timers<R>(f: impl FnOnce(Option<Current<'_>>) -> R) -> R {
     let Some((shared, core)) = entered else { return f(None) };
     // SAFETY: this thread stays in the runtime while `f` runs: `f` is the timers' own code, which
     // enters and leaves none.
-    let core = unsafe { &(&(*shared).cores)[core] };
-    let is_holder = with_local(|local| {
-        local.is_some_and(|local| ptr::eq(local.core(), &**core) && local.is_holder())
-    });
-    f(Some(Current { timers: &core.timers, is_holder }))
+    let core: &Core = unsafe { &(&(*shared).cores)[core] };
+    f(Some(Current { timers: &core.timers, core }))
 }

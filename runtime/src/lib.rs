@@ -43,6 +43,7 @@ compile_error!("cmwq runs on Linux 5.10 or later, on x86_64 and aarch64 only");
 extern crate self as cmwq;
 
 mod blocking;
+mod contain;
 mod context;
 mod detect;
 #[cfg(feature = "hyper")]

@@ -2,11 +2,10 @@
 
 use super::closure::Closure;
 use crate::runtime::Shared;
-use crate::sync_types::Arc;
 use crate::task::{self, Birth, Id, JoinHandle, Notified, RawTask, Schedule};
 use std::collections::VecDeque;
 use std::panic::Location;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
 pub(crate) struct BlockingPool {
@@ -106,13 +105,12 @@ impl BlockingPool {
         }
         let mut queue = self.lock();
         queue.threads -= 1;
-        // Without any thread nobody would ever run the closure.
-        let stranded = if queue.threads == 0 { queue.tasks.pop_back() } else { None };
+        // Without any thread nobody would ever run the closures.
+        let stranded =
+            if queue.threads == 0 { std::mem::take(&mut queue.tasks) } else { VecDeque::new() };
         drop(queue);
-        if let Some(task) = stranded {
-            shared.cores[0].stats.thread_failures.increment();
-            cancel(task);
-        }
+        shared.cores[0].stats.thread_failures.increment();
+        stranded.into_iter().for_each(cancel);
     }
 
     /// Closures that have not started are cancelled.

@@ -124,6 +124,9 @@ impl<'a> Round<'a> {
         monitor.asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let parked = |core: &Core| {
+            if core.needs_worker() {
+                return false;
+            }
             let holder = core.crew.get(core.holder());
             holder.is_none_or(|holder| holder.epoch.load().phase() == Phase::Parked)
         };
@@ -152,13 +155,13 @@ impl<'a> Round<'a> {
     fn visit(&mut self, index: usize) -> Found {
         let core = &*self.shared.cores[index];
         self.hire(core);
-        if self.shared.detector() == Detector::Off {
-            return Found::Nothing;
-        }
         let holder = core.holder();
         let Some(worker) = core.crew.get(holder).filter(|_| holder != NOBODY) else {
             return self.visit_unheld(core);
         };
+        if self.shared.detector() == Detector::Off {
+            return Found::Nothing;
+        }
         let stamp = worker.epoch.load();
         let seen = &mut self.seen[index];
         if seen.holder != holder || seen.stamp != stamp {
@@ -181,7 +184,7 @@ impl<'a> Round<'a> {
             return Found::Nothing;
         }
         if !core.crew.wake_standby() {
-            self.shared.monitor.request_worker(core);
+            want_worker(core);
             self.stand_in(core);
         }
         Found::Suspicion
@@ -195,7 +198,7 @@ impl<'a> Round<'a> {
                 if worker.epoch.load() == stamp
                     && !core.accuse(Claim::blocked(worker.index(), stamp))
                 {
-                    self.shared.monitor.request_worker(core);
+                    want_worker(core);
                     self.stand_in(core);
                 }
             }
@@ -210,6 +213,7 @@ impl<'a> Round<'a> {
         self.stand_in(core);
         if let Some(task) = worker.slot.take() {
             core.inject.push(task);
+            core.park.unpark();
         }
         self.shared.wake_thief(core.index);
 
@@ -223,7 +227,7 @@ impl<'a> Round<'a> {
             && worker.epoch.load() == stamp
             && !core.accuse(Claim::hog(worker.index(), stamp))
         {
-            self.shared.monitor.request_worker(core);
+            want_worker(core);
         }
     }
 
@@ -266,4 +270,9 @@ impl<'a> Round<'a> {
             core.wants_worker.store(true, Ordering::SeqCst);
         }
     }
+}
+
+/// Asks ourselves for a worker, which the next round makes.
+fn want_worker(core: &Core) {
+    core.wants_worker.store(true, Ordering::SeqCst);
 }

@@ -63,6 +63,7 @@ fn watch(shared: &Shared, core: usize) {
         return;
     }
     let mut last_accused = None;
+    let mut busy_looks = 0;
     while !shared.has_stopped() {
         if sentinel.armed.load(Ordering::SeqCst) == 0 {
             futex::wait(&sentinel.armed, 0, None);
@@ -83,7 +84,13 @@ fn watch(shared: &Shared, core: usize) {
                     sentinel.armed.store(1, Ordering::SeqCst);
                 }
             }
-            Verdict::Busy => sys::thread::yield_now(),
+            // Running, yet not here: somebody has moved it. The next unpark arms us again.
+            Verdict::Busy if busy_looks >= MAX_BUSY_LOOKS => sentinel.disarm(),
+            Verdict::Busy => {
+                busy_looks += 1;
+                sys::thread::yield_now();
+                continue;
+            }
             Verdict::Blocked(claim) => {
                 if last_accused != Some(claim) && !core.accuse(claim) {
                     shared.monitor.request_worker(core);
@@ -94,8 +101,13 @@ fn watch(shared: &Shared, core: usize) {
                 sys::thread::yield_now();
             }
         }
+        busy_looks = 0;
     }
 }
+
+/// So many looks in a row at a holder that runs, by a thread that gets the CPU only when it is
+/// idle, mean that the holder runs elsewhere.
+const MAX_BUSY_LOOKS: u32 = 1000;
 
 enum Verdict {
     Quiet { holder: u32, epoch: Option<crate::worker::Stamp> },

@@ -25,6 +25,12 @@ impl AtomicBits {
         word.fetch_and(!bit, Ordering::SeqCst) & bit != 0
     }
 
+    /// A hint: the answer may be old when it comes.
+    pub(crate) fn contains(&self, number: usize) -> bool {
+        let (word, bit) = self.word(number);
+        word.load(Ordering::Relaxed) & bit != 0
+    }
+
     /// Takes the lowest number out.
     pub(crate) fn take_first(&self) -> Option<usize> {
         self.iter().find(|&number| self.remove(number))

@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) struct Crew {
-    workers: Box<[OnceLock<Worker>]>,
+    /// Boxed: most places are never filled.
+    workers: Box<[OnceLock<Box<Worker>>]>,
     /// Places handed out for the first time so far.
     used: AtomicUsize,
     /// Places whose thread has ended.
@@ -40,11 +41,11 @@ impl Crew {
 
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<&Worker> {
-        self.workers.get(index as usize)?.get()
+        self.workers.get(index as usize)?.get().map(Box::as_ref)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Worker> {
-        self.workers.iter().map_while(OnceLock::get)
+        self.workers.iter().map_while(|place| place.get().map(Box::as_ref))
     }
 
     pub(crate) fn cap(&self) -> usize {
@@ -65,7 +66,7 @@ impl Crew {
                 .ok()
         })?;
         let index = place as u32;
-        self.workers[place].get_or_init(|| Worker::new(index));
+        self.workers[place].get_or_init(|| Box::new(Worker::new(index)));
         self.threads.fetch_add(1, Ordering::Relaxed);
         self.arriving.fetch_add(1, Ordering::SeqCst);
         Some(index)
@@ -134,7 +135,8 @@ impl Crew {
         let mut standbys: Vec<usize> = self.standby.iter().collect();
         while let Some(index) = standbys.pop().filter(|_| self.has_surplus()) {
             let Some(worker) = self.get(index as u32) else { continue };
-            let stale = now.saturating_sub(worker.idle_since()) >= keep_alive_ns;
+            let since = worker.idle_since();
+            let stale = since != u64::MAX && now.saturating_sub(since) >= keep_alive_ns;
             if stale && self.standby.remove(index) {
                 worker.flags.set(Flag::Retire);
                 self.signal(worker);

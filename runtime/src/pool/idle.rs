@@ -66,6 +66,11 @@ impl Idle {
         self.searching.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
+    /// A hint.
+    pub(crate) fn is_parked(&self, core: usize) -> bool {
+        self.parked.contains(core)
+    }
+
     pub(crate) fn park(&self, core: usize) {
         self.parked.insert(core);
     }

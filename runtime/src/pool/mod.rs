@@ -43,37 +43,41 @@
 
 mod bits;
 mod crew;
+mod holder;
 mod idle;
 mod inject;
 mod park;
+mod park_word;
 mod takeover;
 mod verdict;
 mod watch;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
+#[cfg(all(test, not(cmwq_loom)))]
+mod tests;
 
 pub(crate) use crew::Crew;
+pub(crate) use holder::{Holder, NOBODY};
 pub(crate) use idle::Idle;
 pub(crate) use inject::Inject;
-pub(crate) use park::{Bed, CorePark};
+pub(crate) use park::CorePark;
+pub(crate) use park_word::Bed;
 pub(crate) use verdict::{Claim, Verdict};
 pub(crate) use watch::Watch;
 
+use crate::contain::contain;
 use crate::detect::Sentinel;
 use crate::metrics::CoreStats;
+use crate::runtime::Shared;
 use crate::sys;
 use crate::sys::affinity::CpuSet;
 use crate::time::Timers;
 use crossbeam_utils::CachePadded;
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
-
-/// The holder of a core that nobody holds.
-pub(crate) const NOBODY: u32 = u32::MAX;
 
 /// One bound pool.
 pub(crate) struct Core {
@@ -84,11 +88,10 @@ pub(crate) struct Core {
     pub(crate) wide: CpuSet,
     /// Other cores in the order in which they are robbed.
     pub(crate) neighbours: Box<[usize]>,
-    holder: CachePadded<AtomicU32>,
+    pub(crate) holder: CachePadded<Holder>,
     /// May standbys adopt the core? Not while a runtime of one core has nobody in `block_on`.
     open: AtomicBool,
-    /// Threads in `block_on` that serve a runtime of one core.
-    guests: AtomicUsize,
+    guests: Mutex<Guests>,
     pub(crate) verdict: CachePadded<Verdict>,
     pub(crate) park: Arc<CorePark>,
     pub(crate) inject: CachePadded<Inject>,
@@ -105,6 +108,14 @@ pub(crate) struct Core {
     chores: Mutex<Vec<Waker>>,
     has_chores: AtomicBool,
     pub(crate) stats: CoreStats,
+}
+
+/// Threads in `block_on` that serve a runtime of one core. The lock makes coming and going one step
+/// with opening and closing the core; nothing else happens under it.
+#[derive(Default)]
+struct Guests {
+    count: usize,
+    closing: bool,
 }
 
 /// The driver, locked.
@@ -149,9 +160,9 @@ impl Core {
             cpu: parts.cpu,
             wide: parts.wide,
             neighbours: parts.neighbours,
-            holder: CachePadded::new(AtomicU32::new(NOBODY)),
+            holder: CachePadded::new(Holder::new()),
             open: AtomicBool::new(parts.open),
-            guests: AtomicUsize::new(0),
+            guests: Mutex::new(Guests::default()),
             verdict: CachePadded::default(),
             park: parts.park,
             inject: CachePadded::new(Inject::new()),
@@ -169,52 +180,57 @@ impl Core {
 
     #[inline]
     pub(crate) fn holder(&self) -> u32 {
-        self.holder.load(Ordering::Acquire)
+        self.holder.get()
     }
 
     /// Becomes the holder of a core that nobody holds.
     pub(crate) fn adopt(&self, worker: u32) -> bool {
         self.open.load(Ordering::SeqCst)
             && self.holder() == NOBODY
-            && self.change_holder(NOBODY, worker)
+            && self.holder.change(NOBODY, worker)
     }
 
     /// Gives the core up; `false` if this worker does not hold it.
     pub(crate) fn release(&self, worker: u32) -> bool {
-        self.change_holder(worker, NOBODY)
+        self.holder.change(worker, NOBODY)
     }
 
-    fn change_holder(&self, from: u32, to: u32) -> bool {
-        self.holder.compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    fn guests(&self) -> MutexGuard<'_, Guests> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_open(&self, open: bool) {
-        self.open.store(open, Ordering::SeqCst);
+    /// The runtime shuts down: workers drop the tasks, whether or not there are guests.
+    pub(crate) fn stay_open(&self) {
+        self.guests().closing = true;
+        self.open.store(true, Ordering::SeqCst);
     }
 
     /// A thread in `block_on` begins to serve the core of a runtime that has only one.
     pub(crate) fn guest_comes(&self) {
-        self.guests.fetch_add(1, Ordering::SeqCst);
-        self.set_open(true);
+        let mut guests = self.guests();
+        guests.count += 1;
+        self.open.store(true, Ordering::SeqCst);
     }
 
     /// It leaves. Without guests the core stands still: no worker may hold it.
-    pub(crate) fn guest_leaves(&self, worker: u32) {
-        let last = self.guests.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last {
-            self.set_open(false);
-            let holder = self.holder();
-            self.change_holder(holder, NOBODY);
-            // Whoever held it may be in the driver, and finds out when it leaves.
-            self.park.unpark();
-        } else if self.release(worker) {
-            self.crew.wake_standby();
+    pub(crate) fn guest_leaves(&self, shared: &Shared, worker: u32) {
+        let mut guests = self.guests();
+        guests.count -= 1;
+        if guests.count == 0 && !guests.closing {
+            self.open.store(false, Ordering::SeqCst);
+            self.evict(shared, worker);
+            return;
+        }
+        drop(guests);
+        let released = worker != NOBODY && self.release(worker);
+        if released && !self.crew.wake_standby() {
+            shared.monitor.request_worker(self);
         }
     }
 
     /// Is there something for a standby to do?
     pub(crate) fn needs_worker(&self) -> bool {
-        (self.open.load(Ordering::SeqCst) && self.holder.load(Ordering::SeqCst) == NOBODY)
+        (self.open.load(Ordering::SeqCst) && self.holder.is_nobody())
             || self.verdict.read().is_some()
     }
 
@@ -235,8 +251,7 @@ impl Core {
         // Wakes; outside of the lock.
         drop(driver);
         self.timers.close(&mut |waker| {
-            // The waker's panic hook has reported it.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            contain(|| waker.wake());
         });
     }
 

@@ -1,42 +1,20 @@
 //! Where the holder of a core sleeps, and how it is woken.
 //!
-//! One word per core, not per worker: a waker does not know, and need not know, who the holder is.
-//!
-//! ```text
-//!   EMPTY --prepare()--> DRIVER or FUTEX --finish()--> EMPTY
-//!     any --unpark()--> NOTIFIED --prepare() fails, or finish()--> EMPTY
-//! ```
-//!
-//! The waker stores work, fences, then looks at the word; the sleeper stores the word, fences, then
-//! looks for work. One of them sees the other. A worker that leaves the driver and finds that it
-//! is not the holder any more may have eaten a notification meant for the new one: it passes it
-//! on by `unpark`.
+//! One [word](super::park_word) per core, not per worker: a waker does not know, and need not know,
+//! who the holder is. A worker that leaves the driver and is not the holder any more tells the new
+//! one by `unpark`, which may be waiting for just that.
 
-use crate::sys::futex;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
-
-const EMPTY: u32 = 0;
-const NOTIFIED: u32 = 1;
-/// Asleep in the core's driver.
-const DRIVER: u32 = 2;
-/// Asleep on this word, because somebody else is in the driver.
-const FUTEX: u32 = 3;
+use super::park_word::{Bed, ParkWord};
+use std::time::Duration;
 
 pub(crate) struct CorePark {
-    word: AtomicU32,
+    word: ParkWord,
     io: cmwq_io::driver::Handle,
-}
-
-/// How the holder is going to sleep.
-#[derive(Clone, Copy)]
-pub(crate) enum Bed {
-    Driver,
-    Futex,
 }
 
 impl CorePark {
     pub(crate) fn new(io: cmwq_io::driver::Handle) -> Self {
-        Self { word: AtomicU32::new(EMPTY), io }
+        Self { word: ParkWord::new(), io }
     }
 
     pub(crate) fn io(&self) -> &cmwq_io::driver::Handle {
@@ -46,49 +24,27 @@ impl CorePark {
     /// Wakes the holder, or keeps it from falling asleep. Any thread may; never waits.
     #[inline]
     pub(crate) fn unpark(&self) {
-        fence(Ordering::SeqCst);
-        if self.word.load(Ordering::Relaxed) == NOTIFIED {
-            return;
-        }
-        match self.word.swap(NOTIFIED, Ordering::AcqRel) {
-            DRIVER => self.io.unpark(),
-            FUTEX => {
-                futex::wake_one(&self.word);
-            }
-            _ => {}
-        }
+        self.word.notify(|| self.io.unpark());
     }
 
     /// Announces sleep. `false` if there was a notification, which this consumes. The caller then
     /// looks for work again, as it does after `true`.
     pub(crate) fn prepare(&self, bed: Bed) -> bool {
-        let target = match bed {
-            Bed::Driver => DRIVER,
-            Bed::Futex => FUTEX,
-        };
-        let prepared =
-            self.word.compare_exchange(EMPTY, target, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-        if !prepared {
-            self.word.swap(EMPTY, Ordering::AcqRel);
-        }
-        fence(Ordering::SeqCst);
-        prepared
+        self.word.prepare(bed, || self.io.unpark())
     }
 
     /// Sleeps after `prepare(Bed::Futex)` until notified.
-    pub(crate) fn wait(&self, timeout: std::time::Duration) {
-        futex::wait(&self.word, FUTEX, Some(timeout));
+    pub(crate) fn wait(&self, timeout: Duration) {
+        self.word.wait(timeout);
     }
 
-    /// Sleep is over, or called off. Says whether there was a notification.
-    pub(crate) fn finish(&self) -> bool {
-        let before = self.word.swap(EMPTY, Ordering::AcqRel);
-        fence(Ordering::SeqCst);
-        before == NOTIFIED
+    /// Sleep is over, or called off; with [`Bed::Driver`] the driver is still locked.
+    pub(crate) fn finish(&self, bed: Bed) {
+        self.word.finish(bed, || self.io.unpark());
     }
 
     /// Is the holder asleep? A hint.
     pub(crate) fn is_parked(&self) -> bool {
-        matches!(self.word.load(Ordering::Relaxed), DRIVER | FUTEX)
+        self.word.is_asleep()
     }
 }

@@ -1,8 +1,10 @@
 //! A standby takes the core over from a holder that blocked; steps and reasons in [`super`].
 
-use super::{Claim, Core};
+use super::{Claim, Core, NOBODY};
+use crate::runtime::Shared;
 use crate::sys;
-use crate::worker::{Flag, Local, Phase, Worker};
+use crate::sys::affinity::CpuSet;
+use crate::worker::{Flag, Local, Phase, Worker, handoff};
 
 impl Core {
     /// Acts on the latched verdict. `true` if `local`'s worker is the holder now.
@@ -29,6 +31,23 @@ impl Core {
         true
     }
 
+    /// Takes the core from whoever holds it, for nobody, and puts what the holder has queued where
+    /// the next one finds it. `guest` leaves by itself and gives its own tasks away.
+    pub(super) fn evict(&self, shared: &Shared, guest: u32) {
+        let holder = self.holder();
+        if !self.holder.change(holder, NOBODY) || holder == guest {
+            return;
+        }
+        let Some(former) = self.crew.get(holder) else { return };
+        shared.barrier();
+        if let Some(switches) = former.switches() {
+            switches.gate_close();
+        }
+        handoff::give_away(&former.slot, &former.ring, &self.inject);
+        // It may be in the driver, and finds out when it leaves.
+        self.park.unpark();
+    }
+
     /// Changes the holder if the verdict still holds.
     fn depose(&self, former: &Worker, claim: Claim, new: &Worker) -> bool {
         let stamp = former.epoch.load();
@@ -40,59 +59,44 @@ impl Core {
             return false;
         }
         // Marks first: a worker that surrenders clears them, and it cannot do so before the
-        // exchange.
-        self.mark(former, claim);
-        let changed = self.change_holder(former.index(), new.index());
-        if !changed {
-            self.unmark(former, claim);
+        // exchange. Of several standbys with the same claim each clears what it has set.
+        let lost = former.flags.set(Flag::Lost);
+        let hog = claim.is_hog() && former.flags.set(Flag::CpuIntensive);
+        if hog {
+            self.stats.hogs.increment();
+        }
+        let changed = self.holder.change(former.index(), new.index());
+        if !changed && lost {
+            former.flags.take(Flag::Lost);
+        }
+        if !changed && hog && former.flags.take(Flag::CpuIntensive) {
+            self.stats.hogs.decrement();
+        }
+        if changed && claim.is_hog() {
+            self.stats.cpu_intensive.increment();
         }
         changed
     }
 
-    fn mark(&self, former: &Worker, claim: Claim) {
-        former.flags.set(Flag::Lost);
-        if claim.is_hog() {
-            former.flags.set(Flag::CpuIntensive);
-            self.stats.hogs.increment();
-            self.stats.cpu_intensive.increment();
-        }
-    }
-
-    fn unmark(&self, former: &Worker, claim: Claim) {
-        former.flags.take(Flag::Lost);
-        if claim.is_hog() && former.flags.take(Flag::CpuIntensive) {
-            self.stats.hogs.decrement();
-        }
-    }
-
     /// Lets a hog use other CPUs until it returns: this one is needed.
     fn unpin(&self, hog: &Worker) {
-        if self.cpu.is_none() || self.wide.len() < 2 {
-            return;
-        }
+        let tid = hog.tid();
+        let Some(cpu) = self.cpu.filter(|_| tid != 0 && self.wide.len() > 1) else { return };
         hog.flags.set(Flag::Unpinned);
         // The thread may have ended, or the CPUs may be gone: it then stays where it is.
-        let _ = sys::affinity::set(hog.tid(), &self.wide);
+        let unpinned = sys::affinity::set(tid, &self.wide);
+        // It has returned and pinned itself in between: undo what came too late.
+        if unpinned.is_ok() && !hog.flags.has(Flag::Unpinned) {
+            let _ = sys::affinity::set(tid, &CpuSet::single(cpu));
+        }
     }
 }
 
 impl Local {
     /// Moves what the former holder had queued to this worker, until nothing is left.
     fn inherit(&self, former: &Worker) {
-        let own = &self.worker().ring;
-        while let Some(task) = former.slot.take() {
-            self.core().inject.push(task);
-        }
-        loop {
-            // SAFETY: `self` is the half that only the ring's owner has; `former` is another.
-            let moved = unsafe { former.ring.steal_into(own, 1) };
-            if moved == 0 {
-                // Our ring is full, or theirs is empty.
-                match former.ring.pop() {
-                    Some(task) => self.core().inject.push(task),
-                    None => return,
-                }
-            }
-        }
+        let (own, inject) = (&self.worker().ring, &self.core().inject);
+        // SAFETY: `self` is the half that only the ring's owner has; `former` is another.
+        unsafe { handoff::inherit(&former.slot, &former.ring, own, inject) };
     }
 }

@@ -3,8 +3,8 @@
 //! It stays until a standby acts on it or finds it stale, so an event that found no standby is not
 //! lost: a new or returning worker looks here before it goes on standby.
 
+use crate::sync_types::atomic::{AtomicU64, Ordering};
 use crate::worker::Stamp;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Default)]
 pub(crate) struct Verdict {

@@ -9,12 +9,13 @@ use super::Shared;
 use super::config::UnhandledPanic;
 use crate::budget::{self, Budget};
 use crate::context;
-use crate::sync_types::Arc;
+use crate::pool::NOBODY;
 use crate::sys::futex;
 use crate::worker::{Local, Main, Seat};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -32,7 +33,29 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output 
         return as_guest(shared, seat, future);
     }
     let _entered = context::enter(shared, shared.any_core());
+    let _visit = shared.config.current_thread.then(|| Visit::begin(shared));
     as_thread(shared, future.as_mut())
+}
+
+/// A thread that waits for a runtime of one core without being able to hold it: inside a task of
+/// another runtime, or at the cap. The core is held by a worker of its own meanwhile.
+struct Visit<'a>(&'a Shared);
+
+impl<'a> Visit<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        let core = &shared.cores[0];
+        core.guest_comes();
+        if core.needs_worker() && !core.crew.wake_standby() {
+            shared.monitor.request_worker(core);
+        }
+        Self(shared)
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.0.cores[0].guest_leaves(self.0, NOBODY);
+    }
 }
 
 /// Gives task id and budget of an outer poll back, on unwinding too.
@@ -59,11 +82,11 @@ struct ThreadWaker {
 }
 
 impl Wake for ThreadWaker {
-    fn wake(self: std::sync::Arc<Self>) {
+    fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
-    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+    fn wake_by_ref(self: &Arc<Self>) {
         if self.word.swap(1, Ordering::SeqCst) == 0 {
             futex::wake_one(&self.word);
         }
@@ -74,7 +97,7 @@ impl Wake for ThreadWaker {
 const PANIC_CHECK: Duration = Duration::from_millis(20);
 
 fn as_thread<F: Future>(shared: &Shared, mut future: Pin<&mut F>) -> F::Output {
-    let waker_state = std::sync::Arc::new(ThreadWaker::default());
+    let waker_state = Arc::new(ThreadWaker::default());
     let waker = Waker::from(waker_state.clone());
     let timeout =
         (shared.config.unhandled_panic == UnhandledPanic::ShutdownRuntime).then_some(PANIC_CHECK);
@@ -106,11 +129,11 @@ struct GuestWaker {
 }
 
 impl Wake for GuestWaker {
-    fn wake(self: std::sync::Arc<Self>) {
+    fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
-    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+    fn wake_by_ref(self: &Arc<Self>) {
         if self.woken.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -125,12 +148,14 @@ impl Wake for GuestWaker {
 /// The main future of a guest.
 struct Guest<'a, F: Future> {
     future: Pin<&'a mut F>,
-    state: std::sync::Arc<GuestWaker>,
+    state: Arc<GuestWaker>,
     waker: Waker,
     result: Option<std::thread::Result<F::Output>>,
 }
 
 impl<F: Future> Main for Guest<'_, F> {
+    const IS_GUEST: bool = true;
+
     fn poll_if_woken(&mut self, local: &Local) -> bool {
         if !self.is_woken() || !self.state.woken.swap(false, Ordering::SeqCst) {
             return false;
@@ -153,7 +178,7 @@ impl<F: Future> Main for Guest<'_, F> {
 
 fn as_guest<F: Future>(shared: &Arc<Shared>, seat: Seat, mut future: Pin<&mut F>) -> F::Output {
     let core = &shared.cores[0];
-    let state = std::sync::Arc::new(GuestWaker {
+    let state = Arc::new(GuestWaker {
         shared: shared.clone(),
         worker: seat.worker().index(),
         woken: AtomicBool::new(true),
@@ -164,10 +189,12 @@ fn as_guest<F: Future>(shared: &Arc<Shared>, seat: Seat, mut future: Pin<&mut F>
     {
         let _entered = context::enter(shared, 0);
         local.attach();
+        // It may block in its first poll; nobody should count on it as a standby.
+        local.arrive();
         core.guest_comes();
         context::with_worker(&local, || {
             local.work(&mut main);
-            core.guest_leaves(local.worker().index());
+            core.guest_leaves(shared, local.worker().index());
             local.detach();
         });
     }

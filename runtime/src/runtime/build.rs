@@ -7,13 +7,13 @@ use super::shared::{Original, Shared};
 use super::{Handle, Runtime};
 use crate::detect::{self, Detector, Refusal, Sentinel};
 use crate::pool::{Core, CorePark, Parts, Watch};
-use crate::sync_types::Arc;
 use crate::sys;
 use crate::sys::affinity::CpuSet;
 use crate::time::{Clock, Timers};
 use crate::topology::{self, Topology};
 use crossbeam_utils::CachePadded;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What `Shared::new` is given.
@@ -23,7 +23,7 @@ pub(super) struct SharedParts {
     pub(super) refusals: Vec<Refusal>,
     pub(super) detector: Detector,
     pub(super) original: Original,
-    pub(super) clock: std::sync::Arc<Clock>,
+    pub(super) clock: Arc<Clock>,
 }
 
 /// The default of `max_workers_per_core`.
@@ -70,7 +70,7 @@ pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
     let (wanted, asked_by) = wanted_detector(builder)?;
     let selection = detect::select(wanted, layout.is_pinned())
         .map_err(|refusal| BuildError::detector(&refusal, asked_by))?;
-    let clock = std::sync::Arc::new(clock(builder));
+    let clock = Arc::new(clock(builder));
     let topology = Topology::read(Path::new("/"));
     let cores = (0..layout.cpus.len())
         .map(|index| {
@@ -195,12 +195,12 @@ fn core(
     layout: &Layout,
     topology: &Topology,
     detector: Detector,
-    clock: &std::sync::Arc<Clock>,
+    clock: &Arc<Clock>,
     index: usize,
 ) -> Result<Core, BuildError> {
     let (driver, io) = cmwq_io::driver::Driver::new()
         .map_err(|error| BuildError::os("make an I/O driver", error))?;
-    let park = std::sync::Arc::new(CorePark::new(io));
+    let park = Arc::new(CorePark::new(io));
     let unpark = park.clone();
     let timers =
         Timers::new(clock.clone(), builder.timer_granularity, Box::new(move || unpark.unpark()));
@@ -209,7 +209,7 @@ fn core(
         .then(Watch::new)
         .transpose()
         .map_err(|error| BuildError::os("make an eventfd for the perf detector", error))?;
-    let sentinel = (detector == Detector::Idle).then(std::sync::Arc::<Sentinel>::default);
+    let sentinel = (detector == Detector::Idle).then(Arc::<Sentinel>::default);
     Ok(Core::new(Parts {
         index,
         cpu,

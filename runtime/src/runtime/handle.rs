@@ -4,11 +4,11 @@ use super::error::TryCurrentError;
 use super::{Shared, block_on};
 use crate::context;
 use crate::metrics::RuntimeMetrics;
-use crate::sync_types::Arc;
 use crate::task::JoinHandle;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// A handle to a runtime: spawns onto it from anywhere. Cheap to clone; keeps the runtime's memory,
 /// not its threads.

@@ -31,11 +31,13 @@ pub use handle::{EnterGuard, Handle, RuntimeFlavor};
 
 pub(crate) use shared::Shared;
 
+use crate::contain::contain;
 use crate::context;
-use crate::sync_types::Arc;
 use crate::task::JoinHandle;
+use crate::worker::Local;
 use config::Hook;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A running runtime. Dropping it shuts it down: every task is cancelled at the next point where it
@@ -152,21 +154,17 @@ impl Drop for Runtime {
         let timeout = self.patience;
         let shared = &self.handle.shared;
         // Of a forked process: the threads are the parent's.
-        if shared.pid != crate::sys::thread::getpid() {
+        if shared.pid != crate::sys::process::id() {
             return;
         }
         shared.close();
-        let own = context::with_local(|local| match local {
-            Some(local) if Arc::ptr_eq(local.shared(), shared) => true,
-            // A worker of another runtime, which may go on while this one waits.
-            Some(local) => {
-                if timeout != Some(Duration::ZERO) {
-                    local.hand_over();
-                }
-                false
-            }
-            None => false,
-        });
+        if timeout != Some(Duration::ZERO) {
+            // A worker, of another runtime, is about to wait.
+            context::with_local(|local| local.into_iter().for_each(Local::hand_over));
+        }
+        // A thread that waited for itself would wait for ever.
+        let own = context::is_owned_by(shared)
+            || context::with_local(|local| local.is_some_and(|l| Arc::ptr_eq(l.shared(), shared)));
         if !own {
             shared.join(timeout);
         }
@@ -176,7 +174,6 @@ impl Drop for Runtime {
 /// Calls a hook outside of a worker; a panic of it ends here.
 pub(crate) fn call_hook(hook: Option<&Hook>) {
     if let Some(hook) = hook {
-        // The panic hook has reported it already.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook()));
+        contain(|| hook());
     }
 }

@@ -5,7 +5,6 @@ use super::names::Names;
 use crate::blocking::BlockingPool;
 use crate::detect::{Detector, Monitor, Offences, Refusal};
 use crate::pool::{Core, Idle};
-use crate::sync_types::Arc;
 use crate::sys::affinity::CpuSet;
 use crate::sys::{self, futex};
 use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, RawTask, Schedule};
@@ -13,6 +12,7 @@ use crossbeam_utils::CachePadded;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) detector: Detector,
     /// The affinity of the thread that built the runtime.
     pub(crate) original: Original,
-    pub(crate) clock: std::sync::Arc<crate::time::Clock>,
+    pub(crate) clock: Arc<crate::time::Clock>,
     /// The process that built the runtime; a forked child has none of its threads.
     pub(crate) pid: u32,
     phase: AtomicU8,
@@ -73,8 +73,10 @@ const FINISHING: u32 = u32::MAX;
 const RUNNING: u8 = 0;
 /// Every task is being aborted.
 const CLOSING: u8 = 1;
+/// Every task was aborted; the last one that completes stops the runtime.
+const DRAINING: u8 = 2;
 /// No task is alive; threads end.
-const STOPPED: u8 = 2;
+const STOPPED: u8 = 3;
 
 impl Shared {
     pub(super) fn new(parts: super::build::SharedParts) -> Self {
@@ -93,7 +95,7 @@ impl Shared {
             detector: parts.detector,
             original: parts.original,
             clock: parts.clock,
-            pid: sys::thread::getpid(),
+            pid: sys::process::id(),
             phase: AtomicU8::new(RUNNING),
             threads: AtomicU32::new(NO_THREADS),
             next_core: AtomicUsize::new(0),
@@ -120,12 +122,30 @@ impl Shared {
         }
     }
 
-    /// A core for somebody who has none: the next in turn.
+    /// A core to serve somebody who has none: the next in turn.
     pub(crate) fn any_core(&self) -> usize {
         match self.cores.len() {
             1 => 0,
             count => self.next_core.fetch_add(1, Ordering::Relaxed) % count,
         }
+    }
+
+    /// A core for a task that is spawned from outside: one that is awake, so that nobody has to be
+    /// woken; otherwise not the one whose CPU the spawner is using.
+    fn core_for_outsider(&self) -> usize {
+        let count = self.cores.len();
+        if count == 1 {
+            return 0;
+        }
+        let start = match self.cores[0].cpu {
+            Some(_) => {
+                let cpu = Some(sys::affinity::current_cpu());
+                self.cores.iter().position(|core| core.cpu == cpu).map_or(0, |own| own + 1)
+            }
+            None => self.next_core.load(Ordering::Relaxed),
+        };
+        let mut turns = (start..start + count).map(|core| core % count);
+        turns.find(|&core| !self.idle.is_parked(core)).unwrap_or(start % count)
     }
 
     pub(crate) fn spawn<F>(
@@ -142,7 +162,7 @@ impl Shared {
         });
         let core = own_core.unwrap_or_else(|| {
             self.assert_not_forked();
-            self.any_core()
+            self.core_for_outsider()
         });
         let birth = Birth { id: Id::next(), location, core, shard: core };
         let (task, handle) = task::new(future, self.clone(), birth);
@@ -157,7 +177,7 @@ impl Shared {
     /// A child that forked without exec has none of the runtime's threads: nothing would ever run.
     pub(crate) fn assert_not_forked(&self) {
         assert!(
-            sys::thread::getpid() == self.pid,
+            sys::process::id() == self.pid,
             "this process was forked from the one that built the cmwq runtime, and has none of its \
              threads; build a runtime after fork(), or exec"
         );
@@ -191,9 +211,15 @@ impl Shared {
         stack_size: usize,
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
-        self.threads.fetch_add(1, Ordering::SeqCst);
+        let counted = self.threads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+            (count != FINISHED && count != FINISHING).then_some(count + 1)
+        });
+        if counted.is_err() {
+            return Err(io::Error::other("the runtime has shut down"));
+        }
         let guard = ThreadGuard(self.clone());
         std::thread::Builder::new().name(name).stack_size(stack_size).spawn(move || {
+            crate::context::set_owner(&guard.0);
             let _guard = guard;
             body();
         })?;
@@ -223,19 +249,23 @@ impl Shared {
         }
         // A runtime of one core that nobody is in block_on of: a standby drops the tasks.
         for core in &self.cores {
-            core.set_open(true);
+            core.stay_open();
             if core.needs_worker() && !core.crew.wake_standby() {
                 self.monitor.request_worker(core);
             }
         }
+        self.phase.store(DRAINING, Ordering::SeqCst);
         self.stop_if_empty();
     }
 
     fn stop_if_empty(&self) {
-        if !self.is_closing() || self.owned.alive() > 0 {
+        // Not before the sweep is over: a shard that is still open may take a task.
+        if self.phase.load(Ordering::SeqCst) != DRAINING || self.owned.alive() > 0 {
             return;
         }
-        if self.phase.swap(STOPPED, Ordering::SeqCst) == STOPPED {
+        let stops =
+            self.phase.compare_exchange(DRAINING, STOPPED, Ordering::SeqCst, Ordering::Relaxed);
+        if stops.is_err() {
             return;
         }
         for core in &self.cores {

@@ -2,7 +2,8 @@
 //!
 //! Normally they are `std`'s. Under `--cfg cmwq_loom` they are loom's, so that the very code that
 //! ships is model-checked. (Not `--cfg loom`: tokio, a dependency, reacts to that one.)
-//! `UnsafeCell` has loom's closure interface in both worlds.
+//! `UnsafeCell` has loom's closure interface in both worlds. What no model shares between threads
+//! (reference counts of the runtime, statistics) uses `std`'s types directly.
 
 #[cfg(cmwq_loom)]
 mod modelled;

@@ -1,9 +1,12 @@
 //! `std`'s types.
 
-pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
+pub(crate) use crate::sys::futex;
+pub(crate) use std::sync::{Mutex, MutexGuard};
 
 pub(crate) mod atomic {
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{
+        AtomicPtr, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
+    };
 }
 
 /// `std`'s cell with loom's interface.

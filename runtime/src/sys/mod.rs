@@ -13,6 +13,7 @@
 //! | [`membarrier`] | a barrier on all threads of the process, paid by the rare side |
 //! | [`perf`] | a ring in which the kernel records the context switches of one thread |
 //! | [`proc`] | is this thread blocked, and in which system call |
+//! | [`process`] | which process is this, without a system call |
 //! | [`thread`] | ids, timer slack, policy, CPU time |
 //! | [`uring_poll`] | one thread that waits on several descriptors with the least latency |
 //!
@@ -53,6 +54,7 @@ pub mod limits;
 pub mod membarrier;
 pub mod perf;
 pub mod proc;
+pub mod process;
 pub mod thread;
 pub mod uring_poll;
 

@@ -11,11 +11,6 @@ pub fn gettid() -> i32 {
     rustix::thread::gettid().as_raw_nonzero().get()
 }
 
-/// The id of this process.
-pub fn getpid() -> u32 {
-    std::process::id()
-}
-
 /// How much later than asked the kernel may end a sleep of the calling thread, in nanoseconds
 /// (50,000 by default, inherited by the threads it makes).
 ///
@@ -79,7 +74,6 @@ mod tests {
     #[test]
     fn ids() {
         assert_ne!(in_thread(gettid), gettid());
-        assert_eq!(getpid(), in_thread(getpid));
     }
 
     #[test]

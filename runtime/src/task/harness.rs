@@ -8,6 +8,7 @@ use super::raw::{Header, Notified, Output, RawTask};
 use super::state::{ABORT, COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnIdle};
 use super::waker::waker_ref;
 use super::{JoinError, Schedule};
+use crate::contain::{contain, discard};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -75,19 +76,22 @@ where
         let result = match self.set_stage(Stage::Consumed) {
             Ok(()) => result,
             Err(panic) => {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(result)));
+                contain(|| drop(result));
                 Err(JoinError::panic(self.raw().header().id, panic))
             }
         };
         if result.as_ref().is_err_and(JoinError::is_panic) {
             self.cell().scheduler.task_panicked();
         }
+        // The stage is Consumed, whose drop does nothing.
         let _ = self.set_stage(Stage::Finished(result));
 
         let before = self.raw().state().complete();
         if !before.has(JOIN_INTEREST) {
             // Nobody will read it. A panic of the drop has nobody to go to either.
-            let _ = self.set_stage(Stage::Consumed);
+            if let Err(panic) = self.set_stage(Stage::Consumed) {
+                discard(panic);
+            }
         } else if before.has(JOIN_WAKER) {
             self.wake_joiner();
         }
@@ -96,18 +100,20 @@ where
     }
 
     fn wake_joiner(&self) {
-        self.cell().join_waker.with_mut(|waker| {
-            // SAFETY: JOIN_WAKER was set when the task completed: the waker is ours until
-            // return_join_waker(), and for good if the handle has gone by then.
-            unsafe {
-                if let Some(waker) = &*waker {
-                    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref()));
-                }
-                if !self.raw().state().return_join_waker().has(JOIN_INTEREST) {
-                    drop_waker(waker);
-                }
+        // Only reads: a handle that is being polled may compare wakers at this moment.
+        self.cell().join_waker.with(|slot| {
+            // SAFETY: JOIN_WAKER was set when the task completed: nobody writes the slot until
+            // return_join_waker().
+            if let Some(waker) = unsafe { &*slot } {
+                contain(|| waker.wake_by_ref());
             }
         });
+        if !self.raw().state().return_join_waker().has(JOIN_INTEREST) {
+            self.cell().join_waker.with_mut(|slot| {
+                // SAFETY: the handle has gone and left the waker to us.
+                unsafe { drop_waker(slot) }
+            });
+        }
     }
 
     /// Stores the waker of the `JoinHandle`; `false` if the task completed meanwhile.
@@ -161,7 +167,7 @@ where
 unsafe fn drop_waker(slot: *mut Option<Waker>) {
     // SAFETY: the caller owns the slot.
     let waker = unsafe { (*slot).take() };
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
+    contain(|| drop(waker));
 }
 
 /// # Safety
@@ -224,7 +230,7 @@ where
     let cell = header.cast::<Cell<F, S>>().as_ptr();
     // SAFETY: no reference is left. Drops of user values may unwind: the task's memory is then
     // still freed by the Box, and the panic stops here.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(cell) })));
+    contain(|| drop(unsafe { Box::from_raw(cell) }));
 }
 
 /// # Safety

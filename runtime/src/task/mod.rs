@@ -69,6 +69,8 @@ mod waker;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
+#[cfg(test)]
+pub(crate) mod mock;
 #[cfg(all(test, not(cmwq_loom)))]
 mod tests;
 

@@ -83,8 +83,9 @@ impl OwnedTasks {
         // SAFETY: guarded by the shard's lock.
         let counted = task.header().owned.with(|links| unsafe { (*links).counted });
         if counted {
-            // Release: whoever sees that no task is alive sees what the tasks did.
-            shard.alive.fetch_sub(1, Ordering::Release);
+            // SeqCst: of two workers that complete the last tasks of two shards one has to see that
+            // none is left.
+            shard.alive.fetch_sub(1, Ordering::SeqCst);
         }
         was_linked
     }
@@ -104,7 +105,7 @@ impl OwnedTasks {
 
     /// Tasks that have not completed.
     pub(crate) fn alive(&self) -> usize {
-        self.shards.iter().map(|shard| shard.alive.load(Ordering::Acquire)).sum()
+        self.shards.iter().map(|shard| shard.alive.load(Ordering::SeqCst)).sum()
     }
 }
 

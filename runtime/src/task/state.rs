@@ -154,7 +154,8 @@ impl State {
     /// Takes the join waker back to change it; `false` if the task completed meanwhile.
     pub(super) fn reclaim_join_waker(&self) -> bool {
         self.update(|s| {
-            debug_assert!(s & JOIN_INTEREST != 0 && s & JOIN_WAKER != 0);
+            // A completer may have returned the flag already.
+            debug_assert!(s & JOIN_INTEREST != 0 && s & (JOIN_WAKER | COMPLETE) != 0);
             if s & COMPLETE != 0 { (s, false) } else { (s & !JOIN_WAKER, true) }
         })
     }

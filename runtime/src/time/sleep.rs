@@ -176,6 +176,7 @@ impl Sleep {
                 let driven = with_timers(|current| is_driven(timers, current.as_ref()));
                 // SAFETY: the owner, and these are its timers.
                 if unsafe { timers.bring_forward(entry, when, driven) } {
+                    tell_if_lost(timers, driven);
                     return;
                 }
             }
@@ -224,7 +225,7 @@ fn arm(
         None => {
             let Some(current) = current else { panic!("{NO_RUNTIME}") };
             *timers = Some(Arc::clone(current.timers));
-            current.is_holder
+            current.is_holder()
         }
     });
     let Some(timers) = timers else { panic!("{NO_RUNTIME}") };
@@ -232,7 +233,10 @@ fn arm(
     // SAFETY: idle, says its state, and the caller owns it; its drop cancels it in `timers`, which
     // stay the same from here on.
     match unsafe { timers.arm(entry, when, cx.waker().clone(), driven) } {
-        Armed::Pending => Poll::Pending,
+        Armed::Pending => {
+            tell_if_lost(timers, driven);
+            Poll::Pending
+        }
         Armed::Elapsed => {
             entry.elapse();
             Poll::Ready(())
@@ -243,7 +247,15 @@ fn arm(
 
 /// Whether this thread looks at the deadlines of `timers` before it waits.
 fn is_driven(timers: &Arc<Timers>, current: Option<&Current<'_>>) -> bool {
-    current.is_some_and(|current| current.is_holder && Arc::ptr_eq(current.timers, timers))
+    current.is_some_and(|current| current.is_holder() && Arc::ptr_eq(current.timers, timers))
+}
+
+/// The core may have been taken over between the question and the answer; whoever has it now may
+/// have looked at the deadlines before this one was there.
+fn tell_if_lost(timers: &Arc<Timers>, driven: bool) {
+    if driven && !with_timers(|current| is_driven(timers, current.as_ref())) {
+        timers.unpark();
+    }
 }
 
 impl Future for Sleep {

@@ -259,7 +259,6 @@ impl Timers {
     }
 
     /// Makes the thread that waits for `next_deadline` look at the clock and the deadline again.
-    #[cfg(feature = "test-util")]
     pub(super) fn unpark(&self) {
         (self.unpark)();
     }

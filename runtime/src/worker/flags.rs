@@ -18,8 +18,9 @@ pub(crate) enum Flag {
 pub(crate) struct Flags(AtomicU32);
 
 impl Flags {
-    pub(crate) fn set(&self, flag: Flag) {
-        self.0.fetch_or(flag as u32, Ordering::AcqRel);
+    /// Sets the flag; says whether it was clear.
+    pub(crate) fn set(&self, flag: Flag) -> bool {
+        self.0.fetch_or(flag as u32, Ordering::AcqRel) & flag as u32 == 0
     }
 
     /// Clears the flag; says whether it was set.

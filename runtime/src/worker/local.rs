@@ -1,14 +1,14 @@
 //! The half of a worker that only its thread has: pushing, and giving away.
 
-use super::{Phase, Seat, Worker};
+use super::{Phase, Seat, Worker, handoff};
+use crate::contain::contain;
 use crate::detect::Watcher;
 use crate::pool::Core;
 use crate::runtime::Shared;
-use crate::sync_types::Arc;
 use crate::sys::perf::SwitchRing;
 use crate::task::Notified;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::sync::atomic::{Ordering, compiler_fence, fence};
+use std::sync::Arc;
 use std::task::Waker;
 
 pub(crate) struct Local {
@@ -25,7 +25,7 @@ pub(crate) struct Local {
     /// When it woke from its last park, for the busy time.
     pub(super) awake_since: Cell<u64>,
     /// With the perf detector: this thread's switch ring, whose gate is open in user code.
-    pub(super) switches: OnceCell<std::sync::Arc<SwitchRing>>,
+    pub(super) switches: OnceCell<Arc<SwitchRing>>,
     /// What it waits with when it is the watcher.
     pub(super) watcher: RefCell<Option<Watcher>>,
 }
@@ -60,7 +60,7 @@ impl Local {
         self.seat.worker()
     }
 
-    pub(super) fn arrive(&self) {
+    pub(crate) fn arrive(&self) {
         self.seat.arrive();
     }
 
@@ -103,21 +103,23 @@ impl Local {
         self.core().inject.push(task);
     }
 
+    /// After its queues have changed: does this worker hold the core no more?
+    #[inline]
+    pub(crate) fn has_lost(&self) -> bool {
+        let without_membarrier = self.shared().fences_pushes();
+        handoff::has_lost(&self.core().holder, self.worker().index(), without_membarrier)
+    }
+
     /// After a push: a worker that has lost the core gives away what it has, since nobody watches
     /// it any more. Without this, one that wakes B and then waits for B would strand B.
     ///
-    /// The push must be visible before the holder is read. The worker that takes the core over
-    /// changes the holder, then runs `membarrier`, then empties the queues; with that barrier on
-    /// its side a compiler barrier is enough on ours.
+    /// The order of the accesses matters: see [`handoff`].
     #[inline]
-    fn settle(&self, shareable: bool) {
-        if self.shared().fences_pushes() {
-            fence(Ordering::SeqCst);
-        } else {
-            compiler_fence(Ordering::SeqCst);
-        }
-        if !self.is_holder() {
+    pub(super) fn settle(&self, shareable: bool) {
+        if self.has_lost() {
             self.give_away();
+            // Also if another worker has taken what was pushed: it may be about to sleep.
+            self.core().park.unpark();
         } else if shareable {
             self.shared().wake_thief(self.core().index);
         }
@@ -127,12 +129,7 @@ impl Local {
     #[cold]
     pub(crate) fn give_away(&self) {
         let worker = self.worker();
-        let mut any = false;
-        while let Some(task) = worker.slot.take().or_else(|| worker.ring.pop()) {
-            self.core().inject.push(task);
-            any = true;
-        }
-        if any {
+        if handoff::give_away(&worker.slot, &worker.ring, &self.core().inject) {
             self.core().park.unpark();
             self.shared().wake_thief(self.core().index);
         }
@@ -161,6 +158,8 @@ impl Local {
     /// From here on code runs that may block, or is not ours.
     #[inline]
     pub(super) fn enter_user(&self) {
+        // It may last: somebody else has to search meanwhile.
+        self.stop_searching(true);
         self.worker().epoch.enter(Phase::User);
         if let Some(switches) = self.switches.get() {
             switches.gate_open();
@@ -189,7 +188,6 @@ impl Local {
 
     /// Runs user code that must not cost us the worker: a panic ends here.
     pub(crate) fn in_user_caught(&self, f: impl FnOnce()) {
-        // The panic hook has reported it already.
-        let _ = self.in_user(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)));
+        self.in_user(|| contain(f));
     }
 }

@@ -23,6 +23,7 @@
 mod dispatch;
 mod epoch;
 mod flags;
+pub(crate) mod handoff;
 mod local;
 mod park;
 #[cfg(feature = "test-util")]
@@ -33,6 +34,7 @@ mod paused;
 mod ring;
 mod run;
 mod seat;
+mod signal;
 mod slot;
 mod standby;
 mod steal;
@@ -40,20 +42,22 @@ mod thread;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
+#[cfg(all(test, not(cmwq_loom)))]
+mod tests;
 
 pub(crate) use epoch::{Phase, Stamp};
 pub(crate) use flags::Flag;
 pub(crate) use local::Local;
 pub(crate) use run::{Main, NoMain};
 pub(crate) use seat::Seat;
+pub(crate) use signal::Signal;
 pub(crate) use thread::spawn;
 
-use crate::sys::futex;
 use crate::sys::perf::SwitchRing;
 use crate::sys::proc::SyscallFile;
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The shared half of a worker.
@@ -62,7 +66,7 @@ pub(crate) struct Worker {
     pub(crate) epoch: CachePadded<epoch::Epoch>,
     pub(crate) ring: ring::Ring,
     pub(crate) slot: slot::Slot,
-    signal: AtomicU32,
+    signal: Signal,
     tid: AtomicI32,
     watch: OnceLock<SyscallFile>,
     switches: Mutex<Option<Arc<SwitchRing>>>,
@@ -79,7 +83,7 @@ impl Worker {
             epoch: CachePadded::default(),
             ring: ring::Ring::new(),
             slot: slot::Slot::new(),
-            signal: AtomicU32::new(0),
+            signal: Signal::new(),
             tid: AtomicI32::new(0),
             watch: OnceLock::new(),
             switches: Mutex::new(None),
@@ -126,13 +130,11 @@ impl Worker {
 
     /// Wakes the thread from standby, or keeps it from falling asleep.
     pub(crate) fn signal(&self) {
-        if self.signal.swap(1, Ordering::SeqCst) == 0 {
-            futex::wake_one(&self.signal);
-        }
+        self.signal.raise();
     }
 
     pub(crate) fn is_signalled(&self) -> bool {
-        self.signal.load(Ordering::SeqCst) != 0
+        self.signal.is_raised()
     }
 
     pub(crate) fn idle_since(&self) -> u64 {
@@ -141,7 +143,7 @@ impl Worker {
 
     /// A thread moves in. Called by that thread.
     fn occupy(&self, tid: i32) {
-        self.signal.store(0, Ordering::Relaxed);
+        self.signal.lower();
         self.flags.clear_all();
         // A worker that had a thread before keeps its descriptor, which now has to name the new
         // thread. Without /proc there is none, and the detectors do without.

@@ -8,8 +8,9 @@
 //! at the inject list (and, for the last searcher, at all queues).
 
 use super::{Local, Main, Phase};
-use crate::pool::Bed;
+use crate::pool::{Bed, DriverGuard};
 use cmwq_io::driver::Wait;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 /// How long to wait for a driver that somebody else is in before trying again.
@@ -18,14 +19,26 @@ const KICKED_OUT: Duration = Duration::from_millis(1);
 impl Local {
     pub(super) fn park<M: Main>(&self, main: &M) {
         let core = self.core();
-        let Some(mut driver) = core.try_driver() else {
+        // Not under the driver's lock: it may block.
+        self.hook(|hooks| hooks.on_park.as_ref());
+        let Some(driver) = core.try_driver() else {
             core.park.io().unpark();
             self.park_on_word(main);
             return;
         };
-        if !self.is_holder() {
-            return;
+        if self.is_holder() {
+            self.park_in_driver(main, driver);
+        } else {
+            drop(driver);
         }
+        if !self.is_holder() {
+            // The new holder may be waiting for the driver.
+            core.park.unpark();
+        }
+    }
+
+    fn park_in_driver<M: Main>(&self, main: &M, mut driver: DriverGuard<'_>) {
+        let core = self.core();
         let was_last = self.searching.replace(false) && self.shared().idle.stop_searching();
         self.shared().idle.park(core.index);
         let prepared = core.park.prepare(Bed::Driver);
@@ -36,16 +49,16 @@ impl Local {
             || self.shared().has_stopped()
             || (was_last && self.sees_work());
         if awake || self.moves_time(&mut driver) {
-            core.park.finish();
+            core.park.finish(Bed::Driver);
             drop(driver);
             self.rise();
             self.fire_timers(crate::time::now_ns());
             self.wake_foreign();
+            self.run_chores();
             return;
         }
 
         self.account_busy();
-        self.hook(|hooks| hooks.on_park.as_ref());
         self.worker().epoch.enter(Phase::Parked);
         let wait = match core.timers.next_deadline() {
             u64::MAX => Wait::Forever,
@@ -54,10 +67,8 @@ impl Local {
         self.dispatching.set(true);
         let turned = driver.turn(wait, &mut |waker| self.sink(waker));
         self.dispatching.set(false);
-        // The order matters to the monitor and the sentinel: epoch first, then the fence in
-        // finish(), then the looks at their words in wake_guards().
         self.worker().epoch.enter(Phase::Runtime);
-        core.park.finish();
+        core.park.finish(Bed::Driver);
         drop(driver);
         turned.expect("epoll_wait failed on a valid descriptor");
 
@@ -69,9 +80,6 @@ impl Local {
         self.fire_timers(now);
         self.wake_foreign();
         self.run_chores();
-        if !self.is_holder() {
-            core.park.unpark();
-        }
     }
 
     /// With a paused clock: looks at the sockets, and moves the clock if they are quiet too. `true` if
@@ -102,14 +110,19 @@ impl Local {
             core.park.wait(KICKED_OUT);
             self.worker().epoch.enter(Phase::Runtime);
         }
-        core.park.finish();
-        self.fire_timers(crate::time::now_ns());
+        core.park.finish(Bed::Futex);
+        let now = crate::time::now_ns();
+        self.wake_guards(now);
+        self.fire_timers(now);
         self.wake_foreign();
     }
 
     /// A worker that starts to work wakes those who watch it: the monitor if it sleeps, and the
     /// sentinel on a core that saw a block of late.
+    ///
+    /// The fence: epoch first, then the looks at their words.
     pub(super) fn wake_guards(&self, now: u64) {
+        fence(Ordering::SeqCst);
         self.shared().monitor.wake_if_asleep();
         self.core().arm(now);
     }

@@ -9,12 +9,16 @@ pub(crate) trait Main {
     fn poll_if_woken(&mut self, local: &Local) -> bool;
     /// Was it woken?
     fn is_woken(&self) -> bool;
+    /// Does the thread belong to somebody else, who gets it back when the future is done?
+    const IS_GUEST: bool;
 }
 
 /// A worker thread of the runtime's own.
 pub(crate) struct NoMain;
 
 impl Main for NoMain {
+    const IS_GUEST: bool = false;
+
     #[inline]
     fn poll_if_woken(&mut self, _local: &Local) -> bool {
         false
@@ -41,41 +45,50 @@ const MAX_STREAK: u32 = 3;
 impl Local {
     /// Works until the thread is not needed any more.
     pub(crate) fn work<M: Main>(&self, main: &mut M) {
-        loop {
-            let end = if self.is_holder() { self.hold(main) } else { self.stand_by(main) };
-            if end == End::Done {
-                return;
-            }
-        }
+        // hold() looks first whether it still does: the core may be gone again, and what this
+        // worker has inherited has to be given away then.
+        while self.stand_by(main) == End::Changed && self.hold(main) == End::Changed {}
     }
 
     /// The holder's loop.
     fn hold<M: Main>(&self, main: &mut M) -> End {
         self.worker().epoch.enter(Phase::Runtime);
         self.take_charge();
+        // The main future has its turn after each round of tasks, or when there are none.
+        let mut main_is_due = true;
         loop {
-            if !self.is_holder() {
-                self.surrender();
-                return End::Changed;
-            }
-            if main.poll_if_woken(self) {
+            if std::mem::take(&mut main_is_due) && main.poll_if_woken(self) {
                 return End::Done;
             }
             let tick = self.tick.get().wrapping_add(1);
             self.tick.set(tick);
             if tick.is_multiple_of(self.shared().config.event_interval) {
                 self.maintain();
+                main_is_due = true;
                 if self.shared().has_stopped() {
                     return End::Done;
                 }
             }
-            if let Some(task) = self.next_task(tick).or_else(|| self.steal()) {
-                self.stop_searching(true);
+            let task = self.next_task(tick).or_else(|| self.steal());
+            // After the look, which may have moved tasks to our ring: nobody else would find them
+            // if this poll blocks.
+            if self.has_lost() {
+                if let Some(task) = task {
+                    self.core().inject.push(task);
+                    self.core().park.unpark();
+                }
+                self.surrender();
+                return End::Changed;
+            }
+            if let Some(task) = task {
                 self.poll(task);
             } else if self.shared().has_stopped() {
                 return End::Done;
             } else {
-                self.park(main);
+                main_is_due = true;
+                if !main.is_woken() {
+                    self.park(main);
+                }
             }
         }
     }
@@ -127,7 +140,8 @@ impl Local {
             }
         });
         if taken > 1 {
-            self.shared().wake_thief(self.core().index);
+            // A push like any other: the core may be lost since the last look.
+            self.settle(true);
         }
         first
     }

@@ -3,9 +3,9 @@
 use super::Worker;
 use crate::pool::Core;
 use crate::runtime::Shared;
-use crate::sync_types::Arc;
 use std::cell::Cell;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Where a thread works: runtime, core, worker. Keeps the runtime alive.
 pub(crate) struct Seat {

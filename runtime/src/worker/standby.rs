@@ -7,25 +7,29 @@
 use super::run::End;
 use super::{Flag, Local, Main, Phase};
 use crate::detect::watch_holder;
-use crate::sys::futex;
 use std::sync::atomic::Ordering;
 
 impl Local {
     pub(super) fn stand_by<M: Main>(&self, main: &mut M) -> End {
         let (core, worker) = (self.core(), self.worker());
         loop {
-            if main.poll_if_woken(self) {
-                return End::Done;
-            }
             if self.shared().has_stopped() || worker.flags.take(Flag::Retire) {
+                self.pass_watch_on();
                 return End::Done;
             }
+            // Before the main future: a holder's polls are watched.
             if core.adopt(worker.index()) || core.take_over(self) {
                 self.arrive();
                 worker.epoch.enter(Phase::Runtime);
                 return End::Changed;
             }
-            worker.idle_since.store(crate::time::now_ns(), Ordering::Relaxed);
+            if main.poll_if_woken(self) {
+                self.pass_watch_on();
+                return End::Done;
+            }
+            // A guest is never sent home.
+            let idle_since = if M::IS_GUEST { u64::MAX } else { crate::time::now_ns() };
+            worker.idle_since.store(idle_since, Ordering::Relaxed);
             worker.epoch.enter(Phase::Parked);
             core.crew.standby().insert(worker.index() as usize);
             self.arrive();
@@ -33,7 +37,7 @@ impl Local {
                 self.sleep();
             }
             core.crew.standby().remove(worker.index() as usize);
-            worker.signal.store(0, Ordering::SeqCst);
+            worker.signal.lower();
             worker.epoch.enter(Phase::Runtime);
         }
     }
@@ -48,8 +52,14 @@ impl Local {
                 return;
             }
         }
-        while !worker.is_signalled() {
-            futex::wait(&worker.signal, 0, None);
+        worker.signal.wait();
+    }
+
+    /// This worker leaves; if it was the watcher, another standby has to be.
+    fn pass_watch_on(&self) {
+        let crew = &self.core().crew;
+        if crew.watch().is_some_and(|watch| watch.is_vacant()) {
+            crew.wake_standby();
         }
     }
 
@@ -64,6 +74,9 @@ impl Local {
             } else {
                 watch.kick();
             }
+        }
+        if self.worker().flags.take(Flag::Unpinned) {
+            self.core().pin_current_thread();
         }
         self.awake_since.set(crate::time::now_ns());
         self.wake_guards(self.awake_since.get());

@@ -9,7 +9,8 @@ impl Local {
         if self.shared().cores.len() == 1 || !self.start_searching() {
             return None;
         }
-        self.rob_neighbours()
+        // What is left in the ring was pushed like any other task.
+        self.rob_neighbours().inspect(|_| self.settle(false))
     }
 
     fn start_searching(&self) -> bool {
@@ -21,6 +22,7 @@ impl Local {
 
     /// Ends a search. With `found`, the last searcher wakes the next core: where one task was,
     /// more may be.
+    #[inline]
     pub(super) fn stop_searching(&self, found: bool) {
         if self.searching.replace(false) && self.shared().idle.stop_searching() && found {
             self.shared().wake_thief(self.core().index);

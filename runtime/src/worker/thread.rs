@@ -3,9 +3,9 @@
 use super::{Local, NoMain, Phase, Seat};
 use crate::runtime::Shared;
 use crate::runtime::config::{Hook, Hooks, Naming};
-use crate::sync_types::Arc;
 use crate::sys;
 use std::io;
+use std::sync::Arc;
 
 /// Makes a worker thread of a core. At the cap, or if the OS refuses, nothing changes but the
 /// counters.
@@ -61,7 +61,7 @@ impl Local {
     }
 
     fn open_switches(&self, tid: i32) {
-        match sys::perf::SwitchRing::open(tid).map(std::sync::Arc::new) {
+        match sys::perf::SwitchRing::open(tid).map(Arc::new) {
             Ok(ring) => {
                 self.worker().set_switches(Some(ring.clone()));
                 self.switches.get_or_init(|| ring);
@@ -73,6 +73,7 @@ impl Local {
 
     /// The calling thread is this worker no more; it holds no core.
     pub(crate) fn detach(&self) {
+        self.stop_searching(false);
         self.give_away();
         self.worker().vacate();
     }

@@ -11,10 +11,12 @@ pub(super) fn paranoid_level() -> Option<i32> {
 
 /// Adds to a refusal by `perf_event_open` why, and what helps.
 pub(super) fn explain_open(tid: i32, error: io::Error) -> io::Error {
-    if error.kind() != io::ErrorKind::PermissionDenied {
+    let missing = error.raw_os_error() == Some(libc::ENOSYS);
+    if !missing && error.kind() != io::ErrorKind::PermissionDenied {
         return error;
     }
     let why = match paranoid_level() {
+        _ if missing => "this kernel or container has no perf_event_open".to_owned(),
         Some(level) if level > 2 => format!(
             "kernel.perf_event_paranoid is {level}; set it to 2 or lower, or give the process \
              CAP_PERFMON"

@@ -1,0 +1,55 @@
+//! What becomes of a worker's tasks when its core changes hands.
+//!
+//! Two sides: the worker that pushes ([`has_lost`], then [`give_away`]) and the one that takes the
+//! core over (changes the holder, `membarrier`, then [`inherit`]). The push comes before the load
+//! of the holder, the change of the holder before the look at the queues; so each task is seen by
+//! the new holder, or its pusher sees that it lost the core. With the barrier on the rare side a
+//! compiler barrier is enough on the frequent one.
+
+use super::ring::Ring;
+use super::slot::Slot;
+use crate::pool::{Holder, Inject};
+use crate::sync_types::atomic::{Ordering, compiler_fence, fence};
+
+/// After a push: is the core somebody else's now? `without_membarrier`: this side has to fence.
+#[inline]
+pub(crate) fn has_lost(holder: &Holder, worker: u32, without_membarrier: bool) -> bool {
+    if without_membarrier {
+        fence(Ordering::SeqCst);
+    } else {
+        compiler_fence(Ordering::SeqCst);
+    }
+    holder.get() != worker
+}
+
+/// Moves everything that a worker has to the core's inject list; `false` if it had nothing.
+pub(crate) fn give_away(slot: &Slot, ring: &Ring, inject: &Inject) -> bool {
+    let mut any = false;
+    while let Some(task) = slot.take().or_else(|| ring.pop()) {
+        inject.push(task);
+        any = true;
+    }
+    any
+}
+
+/// Moves what a former holder has queued to the new one's ring, until nothing is left.
+///
+/// # Safety
+///
+/// The calling thread owns `own`, and `ring` is another's.
+pub(crate) unsafe fn inherit(slot: &Slot, ring: &Ring, own: &Ring, inject: &Inject) {
+    while let Some(task) = slot.take() {
+        inject.push(task);
+    }
+    loop {
+        // SAFETY: as above.
+        let moved = unsafe { ring.steal_into(own, 1) };
+        if moved == 0 {
+            // Our ring is full, or theirs is empty.
+            match ring.pop() {
+                Some(task) => inject.push(task),
+                None => return,
+            }
+        }
+    }
+}
