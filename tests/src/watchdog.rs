@@ -1,0 +1,77 @@
+//! One test at a time, and none for ever.
+
+use std::fs;
+use std::process;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// A test that takes longer than this hangs. The slowest needs some seconds.
+const LIMIT: Duration = Duration::from_secs(60);
+
+static SERIAL: Mutex<()> = Mutex::new(());
+
+/// Runs a test body alone in this process, under a [`Watchdog`].
+pub fn run(name: &str, body: impl FnOnce()) {
+    let _serial: MutexGuard<'_, ()> = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let _watchdog = Watchdog::start(name);
+    body();
+}
+
+/// Aborts the process when it is not dropped in time.
+pub struct Watchdog {
+    thread: Option<thread::JoinHandle<()>>,
+    // Its drop ends the thread.
+    leash: Option<mpsc::Sender<()>>,
+}
+
+impl Watchdog {
+    /// For a test that does not go through [`run`].
+    pub fn start(name: &str) -> Watchdog {
+        let name = name.to_owned();
+        let (leash, held) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("watchdog".into())
+            .spawn(move || watch(&name, &held))
+            .expect("a thread for the watchdog");
+        Watchdog { thread: Some(thread), leash: Some(leash) }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        drop(self.leash.take());
+        // Waits for it, since some tests count threads. It has no reason to panic.
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+fn watch(name: &str, held: &mpsc::Receiver<()>) {
+    if held.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+        // Straight to the descriptor: a test may hang while it holds stderr's lock.
+        let text = format!("test {name} hangs for {LIMIT:?}, aborting\n{}", threads());
+        let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
+        process::abort();
+    }
+}
+
+/// Name, state and system call of every thread of this process.
+pub fn threads() -> String {
+    let mut text = String::from("   tid state name            system call\n");
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return text };
+    for task in tasks.flatten() {
+        let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        let stat = read("stat");
+        // The state follows the name, which is in brackets and may itself contain brackets.
+        let state = stat.rsplit(')').next().and_then(|s| s.split_whitespace().next());
+        text += &format!(
+            "{:>6} {:<5} {:<15} {}\n",
+            task.file_name().to_string_lossy(),
+            state.unwrap_or("?"),
+            read("comm").trim_end(),
+            read("syscall").trim_end()
+        );
+    }
+    text
+}

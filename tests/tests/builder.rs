@@ -1,0 +1,232 @@
+//! What `Builder` accepts and refuses.
+
+use cmwq::runtime::{Builder, Detector, Pin, Runtime};
+use cmwq_tests::child::{Prepare, in_child};
+use cmwq_tests::{Case, case, finish, run, skip};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The error of a builder that is set up wrongly.
+fn error(set: impl FnOnce(&mut Builder)) -> cmwq::runtime::BuildError {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all();
+    set(&mut builder);
+    builder.build().map(drop).expect_err("wrong on purpose")
+}
+
+#[test]
+fn wrong_settings_are_errors() {
+    run("wrong_settings_are_errors", || {
+        let none = error(|b| {
+            b.cpus([]);
+        });
+        assert!(none.is_invalid_config(), "{none}");
+        let unpinned_idle = error(|b| {
+            b.detector(Detector::Idle).pin(Pin::Never);
+        });
+        // It needs to be pinned: an error, never a silent change.
+        assert!(!unpinned_idle.is_io(), "{unpinned_idle}");
+        assert!(unpinned_idle.to_string().contains("idle"), "{unpinned_idle}");
+    });
+}
+
+/// As tokio: zero is a bug of the caller.
+#[test]
+#[should_panic(expected = "0")]
+fn no_workers() {
+    Builder::new_multi_thread().worker_threads(0);
+}
+
+#[test]
+fn defaults() {
+    run("defaults", || {
+        let runtime = Runtime::new().expect("a runtime");
+        assert_eq!(runtime.metrics().num_workers(), case::cores());
+        assert_eq!(runtime.block_on(async { 1 }), 1);
+    });
+}
+
+/// More cores than CPUs, unpinned.
+#[test]
+fn many_workers() {
+    run("many_workers", || {
+        let runtime = Case::Auto.start(8);
+        assert_eq!(runtime.metrics().num_workers(), 8);
+        let tasks: Vec<_> = (0..1000).map(|n| runtime.spawn(async move { n })).collect();
+        let sum: usize = tasks.into_iter().map(|task| finish(task).expect("no panic")).sum();
+        assert_eq!(sum, 999 * 1000 / 2);
+    });
+}
+
+/// Tasks run on the CPUs that were asked for.
+#[test]
+fn cpus() {
+    run("cpus", || {
+        for cpu in cmwq_tests::confine::allowed().expect("an affinity") {
+            let runtime = Case::Auto.start_with(1, |b| {
+                b.cpus([cpu]).pin(Pin::Always);
+            });
+            assert_eq!(runtime.metrics().num_workers(), 1);
+            for _ in 0..20 {
+                let here = finish(runtime.spawn(async { rustix::thread::sched_getcpu() }));
+                assert_eq!(here.expect("no panic"), cpu);
+            }
+        }
+    });
+}
+
+#[test]
+fn current_thread_runs_on_the_caller() {
+    run("current_thread_runs_on_the_caller", || {
+        let runtime = Case::CurrentThread.builder(1).build().expect("a runtime");
+        let me = std::thread::current().id();
+        let there = runtime.block_on(async {
+            let main = std::thread::current().id();
+            let task = cmwq::spawn(async { std::thread::current().id() }).await;
+            (main, task.expect("no panic"))
+        });
+        assert_eq!(there, (me, me));
+    });
+}
+
+#[test]
+fn names() {
+    run("names", || {
+        let name = || std::thread::current().name().map(str::to_owned);
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.thread_name("my-worker");
+        });
+        let seen = finish(runtime.spawn(async move { name() })).expect("no panic");
+        assert_eq!(seen.as_deref(), Some("my-worker"));
+
+        let made = Arc::new(AtomicUsize::new(0));
+        let counter = made.clone();
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.thread_name_fn(move || format!("mine-{}", counter.fetch_add(1, Ordering::SeqCst)));
+        });
+        let seen = finish(runtime.spawn(async move { name() })).expect("no panic");
+        assert!(seen.as_deref().is_some_and(|name| name.starts_with("mine-")), "{seen:?}");
+        assert!(made.load(Ordering::SeqCst) > 0);
+    });
+}
+
+#[test]
+fn stack_size() {
+    run("stack_size", || {
+        /// Uses more than the default of 2 MiB.
+        fn deep(n: u32) -> u8 {
+            let frame = std::hint::black_box([n as u8; 4096]);
+            if n == 0 { frame[0] } else { deep(n - 1).wrapping_add(frame[4095]) }
+        }
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.thread_stack_size(16 << 20);
+        });
+        finish(runtime.spawn(async { deep(1500) })).expect("no panic");
+    });
+}
+
+/// Accepted, with nothing to observe but that everything works.
+#[test]
+fn other_settings() {
+    run("other_settings", || {
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.enable_io()
+                .enable_time()
+                .global_queue_interval(31)
+                .event_interval(61)
+                .max_blocking_threads(4)
+                .thread_keep_alive(Duration::from_millis(50))
+                .timer_granularity(Duration::ZERO)
+                .cpu_intensive_threshold(Duration::from_millis(5));
+        });
+        let task = runtime.spawn(async {
+            cmwq::time::sleep(Duration::from_millis(1)).await;
+            cmwq::task::spawn_blocking(|| 3).await.expect("no panic")
+        });
+        assert_eq!(finish(task).expect("no panic"), 3);
+    });
+}
+
+/// `CMWQ_DETECTOR` overrides the builder, and an unknown value is an error that lists the known.
+#[test]
+fn detector_by_environment() {
+    let name = "detector_by_environment";
+    run(name, || {
+        in_child(name, Prepare::new().env("CMWQ_DETECTOR", "monitor"), || {
+            let runtime = Case::Idle.start(1);
+            assert_eq!(runtime.metrics().detector(), "monitor");
+        })
+        .expect("the child starts");
+    });
+}
+
+#[test]
+fn unknown_detector_in_the_environment() {
+    let name = "unknown_detector_in_the_environment";
+    run(name, || {
+        in_child(name, Prepare::new().env("CMWQ_DETECTOR", "psychic"), || {
+            let error = error(|_| {});
+            assert!(error.is_invalid_config(), "{error}");
+            let text = error.to_string();
+            for word in ["CMWQ_DETECTOR", "psychic", "perf", "idle", "monitor", "off"] {
+                assert!(text.contains(word), "{word} is not in {text:?}");
+            }
+        })
+        .expect("the child starts");
+    });
+}
+
+/// With one runtime on all cores, Auto pins; what a user wants unpinned can be.
+#[test]
+fn pinning() {
+    run("pinning", || {
+        let allowed = || cmwq_tests::confine::allowed().expect("an affinity").len();
+        let all = allowed();
+        if all < 2 {
+            return skip("pinning", "needs two CPUs");
+        }
+        let pinned = Case::Auto.start_with(all, |b| {
+            b.pin(Pin::Always);
+        });
+        let (inside, unpinned, blocking) = finish(pinned.spawn(async move {
+            let unpinned = cmwq::unpinned(allowed);
+            let blocking = cmwq::task::spawn_blocking(allowed).await.expect("no panic");
+            (allowed(), unpinned, blocking)
+        }))
+        .expect("no panic");
+        assert_eq!((inside, unpinned, blocking), (1, all, all));
+        let main = pinned.block_on(async { allowed() });
+        assert_eq!(main, all, "the thread in block_on is never pinned");
+        drop(pinned);
+
+        let free = Case::Unpinned.start(all);
+        let inside = finish(free.spawn(async move { allowed() })).expect("no panic");
+        assert_eq!(inside, all);
+    });
+}
+
+/// A nested `unpinned`, and a panic within, leave the thread as it was.
+#[test]
+fn unpinned_restores() {
+    run("unpinned_restores", || {
+        let allowed = || cmwq_tests::confine::allowed().expect("an affinity");
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.pin(Pin::Always);
+        });
+        let before = allowed();
+        let (inside, nested, after) = finish(runtime.spawn(async move {
+            let inside = allowed();
+            let nested = cmwq::unpinned(|| cmwq::unpinned(allowed));
+            let panic = || cmwq::unpinned(|| std::panic::resume_unwind(Box::new(())));
+            std::panic::catch_unwind(panic).expect_err("the panic comes through");
+            (inside, nested, allowed())
+        }))
+        .expect("no panic");
+        assert_eq!(inside.len(), 1);
+        assert_eq!(nested, before);
+        assert_eq!(after, inside);
+        // Outside of a runtime it only calls.
+        assert_eq!(cmwq::unpinned(allowed), before);
+    });
+}

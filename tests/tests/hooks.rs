@@ -1,0 +1,97 @@
+//! The hooks of `Builder`, and the metrics.
+
+use cmwq_tests::{Beside, Block, Case, finish, run, until};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn hook(&self) -> impl Fn() + Send + Sync + 'static {
+        let count = self.0.clone();
+        move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn start_and_stop() {
+    run("start_and_stop", || {
+        let (start, stop) = (Count::default(), Count::default());
+        let runtime = Case::Auto.start_with(2, |b| {
+            b.on_thread_start(start.hook()).on_thread_stop(stop.hook());
+        });
+        finish(runtime.spawn(async {})).expect("no panic");
+        assert!(start.get() >= 1, "the thread that ran the task");
+        assert_eq!(finish(runtime.spawn_blocking(|| 1)).expect("no panic"), 1);
+        drop(runtime);
+        until("every start has its stop", || start.get() == stop.get());
+    });
+}
+
+#[test]
+fn park_and_unpark() {
+    run("park_and_unpark", || {
+        let (park, unpark) = (Count::default(), Count::default());
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.on_thread_park(park.hook()).on_thread_unpark(unpark.hook());
+        });
+        for _ in 0..10 {
+            let parked = park.get();
+            finish(runtime.spawn(async {})).expect("no panic");
+            until("the worker parks again", || park.get() > parked);
+        }
+        // Before the first task it may not have parked yet.
+        assert!(unpark.get() >= 9, "{} times unparked for ten tasks", unpark.get());
+    });
+}
+
+/// A worker that is parked does not go round in circles.
+#[test]
+fn idle_runtime_sleeps() {
+    run("idle_runtime_sleeps", || {
+        let unpark = Count::default();
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.on_thread_unpark(unpark.hook());
+        });
+        finish(runtime.spawn(async {})).expect("no panic");
+        std::thread::sleep(Duration::from_millis(100));
+        let before = unpark.get();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(unpark.get() - before <= 1, "{} wakeups", unpark.get() - before);
+    });
+}
+
+#[test]
+fn metrics() {
+    run("metrics", || {
+        let runtime = Case::Auto.start(1);
+        let beside = Beside::start(&runtime);
+        let Block { enter, release } = Block::pipe();
+        let task = runtime.spawn(async move { enter() });
+        beside.progress().and_then(|()| beside.progress()).expect("the core is taken over");
+        let metrics = runtime.metrics();
+        assert_eq!(metrics.num_workers(), 1);
+        assert_eq!(metrics.blocked_workers(), 1);
+        assert!(metrics.takeovers_count() >= 1);
+        // The blocked one, and the one that took over.
+        assert!(metrics.workers_per_core(0) >= 2);
+        assert!(["perf", "idle", "monitor"].contains(&metrics.detector()));
+        assert_eq!((metrics.cap_hits(), metrics.thread_creation_failures()), (0, 0));
+        assert!(metrics.num_alive_tasks() >= 3, "a ticker, an echo server, the blocked task");
+        release();
+        finish(task).expect("no panic");
+        until("no worker is blocked", || runtime.metrics().blocked_workers() == 0);
+        // The same from within.
+        let inside =
+            runtime.spawn(async { cmwq::runtime::Handle::current().metrics().takeovers_count() });
+        assert!(finish(inside).expect("no panic") >= 1);
+    });
+}

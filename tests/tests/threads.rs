@@ -1,0 +1,110 @@
+//! Threads that cannot be made: nothing is lost, and it goes on afterwards. In child processes
+//! of a user without privileges, since the limits do not hold for root.
+
+use cmwq_tests::cgroup::Group;
+use cmwq_tests::child::{Prepare, in_child, is_child};
+use cmwq_tests::crowd::Crowd;
+use cmwq_tests::{Beside, Case, confine, run, skip, until};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Threads of all processes of this user.
+fn threads_of_user() -> u64 {
+    let uid = rustix::process::geteuid().as_raw();
+    let mine = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.uid() == uid);
+    let processes = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    processes
+        .map(|process| process.path())
+        .filter(|path| mine(path))
+        .filter_map(|path| fs::read_dir(path.join("task")).ok())
+        .map(|tasks| tasks.count() as u64)
+        .sum()
+}
+
+fn limit_threads(soft: u64) {
+    let maximum = getrlimit(Resource::Nproc).maximum;
+    setrlimit(Resource::Nproc, Rlimit { current: Some(soft), maximum }).expect("below the hard");
+}
+
+/// Forty tasks block where only some ten threads can be made.
+fn reaches_the_limit() {
+    let runtime = Case::Auto.start(1);
+    let beside = Beside::start(&runtime);
+    let crowd = Crowd::start(&runtime, 40);
+    until("no more tasks can run", || {
+        let metrics = runtime.metrics();
+        metrics.cap_hits() > 0 || metrics.thread_creation_failures() > 0
+    });
+    let entered = crowd.entered();
+    assert!(entered < 40, "{entered} of 40 tasks run at the limit");
+    crowd.finish();
+    beside.progress().expect("everything goes on");
+}
+
+/// RLIMIT_NPROC is reached while the runtime runs, and raised again later.
+#[test]
+fn no_more_threads() {
+    let name = "no_more_threads";
+    run(name, || {
+        let prepare = Prepare::new().step(confine::unprivileged);
+        in_child(name, prepare, || {
+            for case in Case::ALL {
+                if let Some(why) = case.missing() {
+                    skip(name, format_args!("{case:?}: {why}"));
+                    continue;
+                }
+                let runtime = case.start(1);
+                let beside = Beside::start(&runtime);
+                let before = getrlimit(Resource::Nproc).current;
+                limit_threads(threads_of_user());
+                let crowd = Crowd::start(&runtime, 20);
+                until("a thread could not be made", || {
+                    runtime.metrics().thread_creation_failures() > 0
+                });
+                let entered = crowd.entered();
+                assert!(entered < 20, "{entered} of 20 tasks run without new threads");
+                crowd.finish();
+                beside.progress().expect("everything goes on with the threads there are");
+                limit_threads(before.unwrap_or(u64::MAX - 1));
+                let crowd = Crowd::start(&runtime, 20);
+                until("all of them are blocked", || crowd.entered() == 20);
+                beside.progress().expect("new threads can be made again");
+                crowd.finish();
+            }
+        })
+        .expect("the child starts");
+    });
+}
+
+/// RLIMIT_NPROC is low from the start: the cap follows it.
+#[test]
+fn few_threads_from_the_start() {
+    let name = "few_threads_from_the_start";
+    run(name, || {
+        let prepare = Prepare::new().step(confine::unprivileged);
+        in_child(name, prepare, || {
+            limit_threads(threads_of_user() + 12);
+            reaches_the_limit();
+        })
+        .expect("the child starts");
+    });
+}
+
+/// The same by the control group's `pids.max`.
+#[test]
+fn control_group_of_few_threads() {
+    let name = "control_group_of_few_threads";
+    run(name, || {
+        let mut prepare = Prepare::new();
+        let group = if is_child() { None } else { Group::create("pids", "pids.max") };
+        if let Some(group) = &group {
+            group.set("pids.max", "14");
+            prepare = prepare.step(group.entrance());
+        } else if !is_child() {
+            return skip(name, "no control group can be made here");
+        }
+        in_child(name, prepare, reaches_the_limit).expect("the child starts");
+    });
+}

@@ -1,0 +1,6 @@
+//! `main` with arguments.
+
+#[cmwq::main]
+async fn main(name: &str, count: usize) {
+    println!("{name} {count}");
+}
