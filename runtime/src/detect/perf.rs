@@ -14,45 +14,45 @@
 use crate::pool::{Claim, Watch};
 use crate::sys::perf::SwitchRing;
 use crate::sys::uring_poll::Waiter;
-use crate::worker::{Local, Phase};
+use crate::worker::{Local, Phase, Worker};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+/// The key of the descriptor that kicks the watcher; rings have their worker's index + 1.
 const KICK: u64 = 0;
-const RING: u64 = 1;
 
-/// What a watcher keeps between its turns.
+/// What a watcher keeps between its turns: the rings of all workers that it has met as holders. Only
+/// the holder's gate is open, so the others are silent; and to change the target costs system calls.
 pub(crate) struct Watcher {
     waiter: Waiter,
-    /// The ring that the waiter waits for.
-    ring: Option<Arc<SwitchRing>>,
+    rings: Vec<(u32, Arc<SwitchRing>)>,
 }
 
 impl Watcher {
     fn new(watch: &Watch) -> Option<Self> {
         let mut waiter = Waiter::new().ok()?;
         waiter.watch(watch.kick_source().as_fd(), KICK).ok()?;
-        Some(Self { waiter, ring: None })
+        Some(Self { waiter, rings: Vec::new() })
     }
 
-    /// Points the waiter at the ring of the holder.
-    fn aim(&mut self, ring: Option<Arc<SwitchRing>>) {
-        let same = match (&self.ring, &ring) {
-            (Some(old), Some(new)) => Arc::ptr_eq(old, new),
-            (old, new) => old.is_none() && new.is_none(),
-        };
-        if same {
-            return;
+    /// The ring of the holder, which the waiter waits for from now on.
+    fn aim(&mut self, holder: &Worker) -> Option<Arc<SwitchRing>> {
+        let ring = holder.switches()?;
+        let index = holder.index();
+        let known = self.rings.iter().position(|(known, _)| *known == index);
+        if known.is_some_and(|place| Arc::ptr_eq(&self.rings[place].1, &ring)) {
+            return Some(ring);
         }
-        if self.ring.take().is_some() {
-            self.waiter.unwatch(RING);
+        let key = u64::from(index) + 1;
+        if let Some(place) = known {
+            // Of a thread that has ended.
+            self.rings.swap_remove(place);
+            self.waiter.unwatch(key);
         }
-        if let Some(ring) = ring {
-            // Without a place for it this holder is left to the monitor.
-            if self.waiter.watch(ring.fd(), RING).is_ok() {
-                self.ring = Some(ring);
-            }
-        }
+        // Without a place for it this holder is left to the monitor.
+        self.waiter.watch(ring.fd(), key).ok()?;
+        self.rings.push((index, ring.clone()));
+        Some(ring)
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn watch_holder(local: &Local, watch: &Watch, watcher: &mut Option<Wa
     let core = local.core();
     while !local.worker().is_signalled() && !core.needs_worker() {
         let holder = core.crew.get(core.holder());
-        watcher.aim(holder.and_then(|holder| holder.switches()));
+        let ring = holder.and_then(|holder| watcher.aim(holder));
         let waited = watcher.waiter.wait(&mut |key| {
             if key == KICK {
                 watch.kick_source().drain();
@@ -75,7 +75,7 @@ pub(crate) fn watch_holder(local: &Local, watch: &Watch, watcher: &mut Option<Wa
         if waited.is_err() {
             return false;
         }
-        let (Some(holder), Some(ring)) = (holder, &watcher.ring) else { continue };
+        let (Some(holder), Some(ring)) = (holder, ring) else { continue };
         let stamp = holder.epoch.load();
         if ring.drain().blocked
             && stamp.phase() == Phase::User

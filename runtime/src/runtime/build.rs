@@ -33,6 +33,9 @@ const MIN_WORKERS: usize = 2;
 /// The index of a worker has 16 bits in a verdict; more threads than this help nobody.
 const WORKERS_LIMIT: usize = 1 << 12;
 
+/// Names of threads that are made up ahead.
+const SPARE_NAMES: usize = 4;
+
 /// Does a pinned runtime live in this process?
 static PINNED: AtomicBool = AtomicBool::new(false);
 
@@ -252,9 +255,13 @@ fn neighbours(layout: &Layout, topology: &Topology, index: usize) -> Box<[usize]
 
 fn start(shared: &Arc<Shared>) -> Result<(), BuildError> {
     let refused = |error| BuildError::os("start its threads", error);
+    // For the first threads of each core, and some in reserve: from here on each thread that starts
+    // makes up the name of a later one.
+    for _ in 0..2 * shared.cores.len() + SPARE_NAMES {
+        shared.names.prepare(&shared.config.naming);
+    }
     detect::spawn_monitor(shared).map_err(refused)?;
     for core in 0..shared.cores.len() {
-        shared.names.prepare(&shared.config.naming);
         if !shared.config.current_thread {
             crate::worker::spawn(shared, core).map_err(refused)?;
         }

@@ -56,6 +56,7 @@ pub struct Builder {
     pub(super) hooks: Hooks,
     pub(super) max_blocking_threads: usize,
     pub(super) unhandled_panic: UnhandledPanic,
+    #[cfg(feature = "test-util")]
     pub(super) start_paused: bool,
 }
 
@@ -78,6 +79,7 @@ impl Builder {
             hooks: Hooks::default(),
             max_blocking_threads: 512,
             unhandled_panic: UnhandledPanic::Ignore,
+            #[cfg(feature = "test-util")]
             start_paused: false,
         }
     }

@@ -4,7 +4,7 @@ use super::Local;
 
 impl Local {
     pub(super) fn clock_is_paused(&self) -> bool {
-        false
+        self.shared().clock.is_paused()
     }
 
     pub(super) fn advance_paused_clock(&self) -> bool {
