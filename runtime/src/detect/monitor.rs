@@ -267,6 +267,7 @@ impl<'a> Round<'a> {
         }
         if crate::worker::spawn(self.shared, core.index).is_err() {
             seen.retry_at = now + RETRY_NS;
+            core.shortage.leave();
             core.wants_worker.store(true, Ordering::SeqCst);
         }
     }

@@ -46,6 +46,7 @@ mod crew;
 mod holder;
 mod idle;
 mod inject;
+mod notice;
 mod park;
 mod park_word;
 mod takeover;
@@ -61,6 +62,7 @@ pub(crate) use crew::Crew;
 pub(crate) use holder::{Holder, NOBODY};
 pub(crate) use idle::Idle;
 pub(crate) use inject::Inject;
+use notice::Notice;
 pub(crate) use park::CorePark;
 pub(crate) use park_word::Bed;
 pub(crate) use verdict::{Claim, Verdict};
@@ -107,6 +109,8 @@ pub(crate) struct Core {
     /// Foreign wakers of a round in which the monitor drove the core.
     chores: Mutex<Vec<Waker>>,
     has_chores: AtomicBool,
+    /// No further worker could be made.
+    pub(crate) shortage: Notice,
     pub(crate) stats: CoreStats,
 }
 
@@ -174,6 +178,7 @@ impl Core {
             wants_worker: AtomicBool::new(false),
             chores: Mutex::new(Vec::new()),
             has_chores: AtomicBool::new(false),
+            shortage: Notice::default(),
             stats: CoreStats::default(),
         }
     }

@@ -3,6 +3,8 @@
 use super::Inject;
 use crate::task::Notified;
 use crate::task::mock::Mock;
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -10,21 +12,21 @@ use std::thread;
 fn inject_gives_each_task_once() {
     const TASKS: usize = 50_000;
     let mock = Mock::new();
-    let counts: &'static [AtomicUsize] =
-        Vec::leak((0..2 * TASKS).map(|_| AtomicUsize::new(0)).collect());
-    let tasks = |counts: &'static [AtomicUsize]| -> Vec<Notified> {
-        let count_itself = |count: &'static AtomicUsize| {
+    let counts: Arc<[AtomicUsize]> = (0..2 * TASKS).map(|_| AtomicUsize::new(0)).collect();
+    let tasks = |which: Range<usize>| -> Vec<Notified> {
+        let count_itself = |index: usize| {
+            let counts = counts.clone();
             mock.task(async move {
-                count.fetch_add(1, Ordering::Relaxed);
+                counts[index].fetch_add(1, Ordering::Relaxed);
             })
         };
-        counts.iter().map(|count| count_itself(count).0).collect()
+        which.map(|index| count_itself(index).0).collect()
     };
     let (inject, pushers) = (Inject::new(), AtomicUsize::new(2));
 
     thread::scope(|scope| {
         let (inject, pushers) = (&inject, &pushers);
-        for half in counts.chunks(TASKS) {
+        for half in [0..TASKS, TASKS..2 * TASKS] {
             let tasks = tasks(half);
             scope.spawn(move || {
                 for task in tasks {

@@ -32,11 +32,27 @@ impl Local {
         self.foreign.replace(wakers);
     }
 
-    /// Wakes the foreign wakers that the monitor left here when it drove the core.
+    /// Wakes the foreign wakers that the monitor left here when it drove the core, and tells what it
+    /// may not log.
     pub(super) fn run_chores(&self) {
+        if self.core().shortage.take() {
+            self.in_user_caught(|| self.warn_of_shortage());
+        }
         for waker in self.core().take_chores() {
             self.in_user_caught(|| waker.wake());
         }
+    }
+
+    fn warn_of_shortage(&self) {
+        let (core, crew) = (self.core(), &self.core().crew);
+        tracing::warn!(
+            target: "cmwq",
+            core = core.index,
+            workers = crew.threads(),
+            max_workers_per_core = crew.cap(),
+            "no further worker can be made for a core whose workers may all block: tasks wait until \
+             one returns; raise max_workers_per_core, RLIMIT_NPROC or pids.max"
+        );
     }
 
     pub(super) fn fire_timers(&self, now: u64) {

@@ -3,6 +3,7 @@
 use super::ring::{CAPACITY, Ring};
 use crate::task::Notified;
 use crate::task::mock::Mock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -15,13 +16,12 @@ fn run(task: Notified) {
 fn ring_gives_each_task_once() {
     const TASKS: usize = 100_000;
     let mock = Mock::new();
-    let counts: &'static [AtomicUsize] =
-        Vec::leak((0..TASKS).map(|_| AtomicUsize::new(0)).collect());
-    let tasks: Vec<_> = counts
-        .iter()
-        .map(|count| {
+    let counts: Arc<[AtomicUsize]> = (0..TASKS).map(|_| AtomicUsize::new(0)).collect();
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|index| {
+            let counts = counts.clone();
             let task = mock.task(async move {
-                count.fetch_add(1, Ordering::Relaxed);
+                counts[index].fetch_add(1, Ordering::Relaxed);
             });
             task.0
         })
