@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How long to wait for a driver that somebody else is in before trying again.
 const KICKED_OUT: Duration = Duration::from_millis(1);
 
+/// With a paused clock: how often a holder looks whether it may move on.
+const PAUSED_LOOK_NS: u64 = 1_000_000;
+
 impl Local {
     pub(super) fn park<M: Main>(&self, main: &M) {
         let core = self.core();
@@ -61,6 +64,8 @@ impl Local {
         self.account_busy();
         self.worker().epoch.enter(Phase::Parked);
         let wait = match core.timers.next_deadline() {
+            // Somebody has to notice that nothing can happen any more; see paused.rs.
+            _ if self.clock_is_paused() => Wait::Until(crate::time::now_ns() + PAUSED_LOOK_NS),
             u64::MAX => Wait::Forever,
             deadline => Wait::Until(deadline),
         };

@@ -1,7 +1,9 @@
 //! A paused clock moves by itself, to the next deadline, when nothing else can happen.
 //!
 //! "Nothing can happen": no task is queued, no worker is in user code, no blocking closure runs, no
-//! socket is ready. Decided by a holder that is about to sleep.
+//! socket is ready. Decided by a holder that is about to sleep. Of several that park at the same
+//! moment each may see the other still awake, and a worker that goes on standby tells nobody; so
+//! while the clock is paused a holder does not sleep for long before it looks again.
 
 use super::{Local, Phase};
 use crate::pool::Core;
@@ -36,7 +38,9 @@ impl Local {
         core.inject.is_empty()
             && core.crew.iter().all(|worker| {
                 (core.index == self.core().index && worker.index() == own)
-                    || (worker.epoch.load().phase() == Phase::Parked && worker.ring.is_empty())
+                    || (worker.epoch.load().phase() == Phase::Parked
+                        && worker.ring.is_empty()
+                        && !worker.is_signalled())
             })
     }
 }

@@ -37,8 +37,9 @@ impl Local {
                 self.sleep();
             }
             core.crew.standby().remove(worker.index() as usize);
-            worker.signal.lower();
+            // In this order: a paused clock stands still for a worker that is signalled or awake.
             worker.epoch.enter(Phase::Runtime);
+            worker.signal.lower();
         }
     }
 
@@ -86,10 +87,6 @@ impl Local {
     pub(super) fn surrender(&self) {
         self.stop_searching(false);
         self.give_away();
-        if self.clock_is_paused() {
-            // The holder may wait for this poll to end before it moves the clock.
-            self.core().park.unpark();
-        }
         let flags = &self.worker().flags;
         flags.take(Flag::Lost);
         if flags.take(Flag::Unpinned) {
