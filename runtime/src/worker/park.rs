@@ -87,6 +87,10 @@ impl Local {
         self.run_chores();
     }
 
+    fn clock_is_paused(&self) -> bool {
+        self.shared().clock.is_paused()
+    }
+
     /// With a paused clock: looks at the sockets, and moves the clock if they are quiet too. `true` if
     /// there is something to do.
     fn moves_time(&self, driver: &mut cmwq_io::driver::Driver) -> bool {

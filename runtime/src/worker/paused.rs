@@ -9,18 +9,10 @@ use super::{Local, Phase};
 use crate::pool::Core;
 
 impl Local {
-    pub(super) fn clock_is_paused(&self) -> bool {
-        self.shared().clock.is_paused()
-    }
-
-    /// Moves the clock on if it is paused and nothing can happen. `true` if it did: there are
-    /// timers to fire.
+    /// Moves the paused clock on if nothing can happen. `true` if it did: there are timers to fire.
     pub(super) fn advance_paused_clock(&self) -> bool {
         let shared = self.shared();
-        if !self.clock_is_paused() || shared.blocking.is_busy() {
-            return false;
-        }
-        if !shared.cores.iter().all(|core| self.is_still(core)) {
+        if shared.blocking.is_busy() || !shared.cores.iter().all(|core| self.is_still(core)) {
             return false;
         }
         let next = shared.cores.iter().filter_map(|core| core.timers.raw_next()).min();

@@ -131,19 +131,24 @@ impl Local {
         let ring = &self.worker().ring;
         let room = (super::ring::CAPACITY - ring.len()) / 2;
         let mut first = None;
-        let taken = inject.pop_many(1 + room, |task| {
-            if first.is_none() {
-                first = Some(task);
-            // SAFETY: `self` is the half that only the ring's owner has.
-            } else if let Err(task) = unsafe { ring.push(task) } {
-                unreachable!("a ring with {room} free places refused task {}", task.id());
-            }
-        });
+        let taken = inject.pop_many(1 + room, |task| self.stow(&mut first, task));
         if taken > 1 {
             // A push like any other: the core may be lost since the last look.
             self.settle(true);
         }
         first
+    }
+
+    /// Stores a task of a batch from an inject list: the first for the caller, the others in the
+    /// ring, which has room for them.
+    #[inline]
+    pub(super) fn stow(&self, first: &mut Option<Notified>, task: Notified) {
+        if first.is_none() {
+            *first = Some(task);
+        // SAFETY: `self` is the half that only the ring's owner has.
+        } else if let Err(task) = unsafe { self.worker().ring.push(task) } {
+            unreachable!("a ring with room for a batch refused task {}", task.id());
+        }
     }
 
     #[inline]

@@ -48,16 +48,8 @@ impl Local {
     }
 
     fn rob_inject(&self, victim: &crate::pool::Inject) -> Option<Notified> {
-        let ring = &self.worker().ring;
         let mut first = None;
-        victim.steal_many(super::ring::CAPACITY / 4, |task| {
-            if first.is_none() {
-                first = Some(task);
-            // SAFETY: `self` is the half that only the ring's owner has.
-            } else if let Err(task) = unsafe { ring.push(task) } {
-                unreachable!("an almost empty ring refused task {}", task.id());
-            }
-        });
+        victim.steal_many(super::ring::CAPACITY / 4, |task| self.stow(&mut first, task));
         first
     }
 
