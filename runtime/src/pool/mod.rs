@@ -30,7 +30,7 @@
 //! |---|---|
 //! | `holder` | standbys (takeover, adoption), the holder (hand-over) |
 //! | `verdict` | detectors give, standbys clear |
-//! | `park`, `inject` | anybody |
+//! | `park`, `inject`, `pool` | anybody |
 //! | `driver` | the holder; with `try_lock` the monitor and other cores' workers |
 //! | `timers` | anybody; its lock covers pointer writes only |
 //! | `crew` | see there |
@@ -52,6 +52,10 @@ mod park_word;
 mod takeover;
 mod verdict;
 mod watch;
+#[allow(dead_code, reason = "the workqueues that use all of it come next")]
+mod worker_pool;
+#[allow(dead_code, reason = "the workqueues that use all of it come next")]
+mod worklist;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
@@ -67,6 +71,9 @@ pub(crate) use park::CorePark;
 pub(crate) use park_word::Bed;
 pub(crate) use verdict::{Claim, Verdict};
 pub(crate) use watch::Watch;
+pub(crate) use worker_pool::{PoolKind, WorkerPool};
+#[allow(unused_imports, reason = "the workqueues that use all of it come next")]
+pub(crate) use worklist::{Key, QueueId, TaskList, Worklist};
 
 use crate::contain::contain;
 use crate::detect::Sentinel;
@@ -97,6 +104,8 @@ pub(crate) struct Core {
     pub(crate) verdict: CachePadded<Verdict>,
     pub(crate) park: Arc<CorePark>,
     pub(crate) inject: CachePadded<Inject>,
+    /// The pool of workqueues that the core serves.
+    pub(crate) pool: Arc<WorkerPool>,
     pub(crate) crew: Crew,
     /// `None` once the runtime has no threads any more.
     driver: Mutex<Option<cmwq_io::driver::Driver>>,
@@ -147,6 +156,7 @@ pub(crate) struct Parts {
     pub(crate) neighbours: Box<[usize]>,
     pub(crate) cap: usize,
     pub(crate) open: bool,
+    pub(crate) pool: Arc<WorkerPool>,
     pub(crate) driver: cmwq_io::driver::Driver,
     pub(crate) park: Arc<CorePark>,
     pub(crate) timers: Arc<Timers>,
@@ -170,6 +180,7 @@ impl Core {
             verdict: CachePadded::default(),
             park: parts.park,
             inject: CachePadded::new(Inject::new()),
+            pool: parts.pool,
             crew: Crew::new(parts.cap, parts.watch),
             driver: Mutex::new(Some(parts.driver)),
             timers: parts.timers,

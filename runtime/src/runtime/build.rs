@@ -6,7 +6,7 @@ use super::error::BuildError;
 use super::shared::{Original, Shared};
 use super::{Handle, Runtime};
 use crate::detect::{self, Detector, Refusal, Sentinel};
-use crate::pool::{Core, CorePark, Parts, Watch};
+use crate::pool::{Core, CorePark, Parts, PoolKind, Watch, WorkerPool};
 use crate::sys;
 use crate::sys::affinity::CpuSet;
 use crate::time::{Clock, Timers};
@@ -220,6 +220,7 @@ fn core(
         neighbours: neighbours(layout, topology, index),
         cap: max_workers(builder, layout.cpus.len())?,
         open: !builder.current_thread,
+        pool: Arc::new(WorkerPool::new(PoolKind::Normal, [index].into())),
         driver,
         park,
         timers,

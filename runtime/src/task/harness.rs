@@ -185,12 +185,15 @@ where
     let id = raw.header().id;
     let state = raw.state();
     if state.start_poll().has(ABORT) {
-        harness.complete(Err(JoinError::cancelled(id)));
+        harness.complete(Err(harness.cell().scheduler.cancel_error(id)));
         return;
     }
     let waker = waker_ref(header);
     let mut cx = Context::from_waker(&waker);
-    match catch_unwind(AssertUnwindSafe(|| harness.poll_future(&mut cx))) {
+    harness.cell().scheduler.poll_begins(raw);
+    let polled = catch_unwind(AssertUnwindSafe(|| harness.poll_future(&mut cx)));
+    harness.cell().scheduler.poll_ended(raw);
+    match polled {
         Ok(Poll::Ready(output)) => harness.complete(Ok(output)),
         Err(panic) => harness.complete(Err(JoinError::panic(id, panic))),
         Ok(Poll::Pending) => match state.end_poll() {
@@ -246,6 +249,10 @@ where
     // SAFETY: the JoinHandle holds a reference.
     let harness = unsafe { Harness::<F, S>::new(header) };
     if !harness.ready_or_register(waker) {
+        if let Err(error) = harness.cell().scheduler.awaited(harness.raw()) {
+            // SAFETY: see above.
+            unsafe { *out.cast::<Poll<Output<F::Output>>>() = Poll::Ready(Err(error)) };
+        }
         return;
     }
     let stage = harness.cell().stage.with_mut(|stage| {
@@ -270,6 +277,7 @@ where
 {
     // SAFETY: the JoinHandle holds a reference until ref_dec().
     let harness = unsafe { Harness::<F, S>::new(header) };
+    harness.cell().scheduler.handle_dropped(harness.raw());
     let after = harness.raw().state().drop_join_handle();
     let output = if after.has(COMPLETE) { harness.set_stage(Stage::Consumed) } else { Ok(()) };
     if !after.has(JOIN_WAKER) {

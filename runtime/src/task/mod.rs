@@ -102,6 +102,28 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     fn release(&self, task: RawTask) -> bool;
     /// The task panicked; its error is stored.
     fn task_panicked(&self);
+
+    // What workqueues want to know. The default queue does not.
+
+    /// This thread begins to poll the task.
+    #[inline]
+    fn poll_begins(&self, _task: RawTask) {}
+    /// The poll is over; the task is still RUNNING.
+    #[inline]
+    fn poll_ended(&self, _task: RawTask) {}
+    /// Somebody awaits the task, which is not complete. An error is what the await returns.
+    #[inline]
+    fn awaited(&self, _task: RawTask) -> Result<(), JoinError> {
+        Ok(())
+    }
+    /// The `JoinHandle` is gone.
+    #[inline]
+    fn handle_dropped(&self, _task: RawTask) {}
+    /// Why a task did not run that was told not to.
+    #[inline]
+    fn cancel_error(&self, id: Id) -> JoinError {
+        JoinError::cancelled(id)
+    }
 }
 
 /// Makes a task. The caller puts it into the owned list and queues it.

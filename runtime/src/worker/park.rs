@@ -47,6 +47,7 @@ impl Local {
         let prepared = core.park.prepare(Bed::Driver);
         let awake = !prepared
             || !core.inject.is_empty()
+            || !core.pool.worklist.is_empty()
             || main.is_woken()
             || core.has_chores()
             || self.shared().has_stopped()
@@ -114,7 +115,11 @@ impl Local {
     #[cold]
     fn park_on_word<M: Main>(&self, main: &M) {
         let core = self.core();
-        if core.park.prepare(Bed::Futex) && core.inject.is_empty() && !main.is_woken() {
+        if core.park.prepare(Bed::Futex)
+            && core.inject.is_empty()
+            && core.pool.worklist.is_empty()
+            && !main.is_woken()
+        {
             self.worker().epoch.enter(Phase::Parked);
             core.park.wait(KICKED_OUT);
             self.worker().epoch.enter(Phase::Runtime);

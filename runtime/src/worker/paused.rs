@@ -28,6 +28,7 @@ impl Local {
     fn is_still(&self, core: &Core) -> bool {
         let own = self.worker().index();
         core.inject.is_empty()
+            && core.pool.worklist.is_empty()
             && core.crew.iter().all(|worker| {
                 (core.index == self.core().index && worker.index() == own)
                     || (worker.epoch.load().phase() == Phase::Parked

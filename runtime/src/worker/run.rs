@@ -100,11 +100,16 @@ impl Local {
         if let Some(task) = inject_first.then(|| self.take_injected()).flatten() {
             return Some(task);
         }
+        // The workqueues and cmwq::spawn share the core evenly.
+        let worklist = &self.core().pool.worklist;
+        if let Some(task) = tick.is_multiple_of(2).then(|| worklist.pop()).flatten() {
+            return Some(task);
+        }
         if let Some(task) = self.take_slot() {
             return Some(task);
         }
         self.streak.set(0);
-        worker.ring.pop().or_else(|| self.take_injected())
+        worker.ring.pop().or_else(|| self.take_injected()).or_else(|| worklist.pop())
     }
 
     /// The next slot, unless it has had its turns: two tasks that wake each other must not starve

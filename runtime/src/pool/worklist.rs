@@ -1,0 +1,234 @@
+//! The work of the workqueues that waits for a pool: in order, removable, never stolen.
+//!
+//! The tasks of `cmwq::spawn` go through slots, rings and inject lists, which are lock-free and know
+//! neither order nor removal. A workqueue promises both: work starts in the order in which it was
+//! queued, can be cancelled, boosted or frozen while it waits, and the rescuer picks out what
+//! belongs to its queue. So it waits here, in a list behind a lock, as in the kernel.
+//!
+//! Under the lock: links, and now and then the growth of the slab; no user code. `len` is written
+//! under the lock and read without it, so that a pool whose workqueues are idle costs one load per
+//! look. A push publishes `len` before it looks for somebody to wake; whoever is about to sleep says
+//! so first and then looks at `len`: the same two sides as with the inject list.
+//!
+//! # Keys
+//!
+//! A push gives a key, with which the task can be taken out again. Keys are reused, so a removal
+//! names the task too: it is in at most one list, once, hence a stale key finds another task or
+//! none.
+//!
+//! # Rejected
+//!
+//! - *Lock-free with ghosts* (a cancelled entry stays and is skipped): a work item that is cancelled
+//!   and queued again would have two entries, or the place of the first one.
+//! - *Links in the task's header*: 16 bytes more in each task of `cmwq::spawn`, which never needs
+//!   them.
+
+use crate::sync_types::atomic::{AtomicUsize, Ordering};
+use crate::sync_types::{Mutex, lock};
+use crate::task::{Header, Notified};
+use slab::Slab;
+
+/// Whose a waiting task is: a number that each pool_workqueue has for itself in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueId(pub(crate) u64);
+
+/// Where a task waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(usize);
+
+/// Tasks in order. Not locked by itself: [`Worklist`] is, and so is the list of inactive tasks of a
+/// pool_workqueue.
+#[derive(Default)]
+pub(crate) struct TaskList {
+    entries: Slab<Entry>,
+    head: Option<usize>,
+    tail: Option<usize>,
+}
+
+struct Entry {
+    task: Notified,
+    queue: QueueId,
+    prev: Option<usize>,
+    next: Option<usize>,
+}
+
+impl TaskList {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn push_back(&mut self, task: Notified, queue: QueueId) -> Key {
+        let prev = self.tail;
+        let key = self.entries.insert(Entry { task, queue, prev, next: None });
+        match prev {
+            Some(prev) => self.entries[prev].next = Some(key),
+            None => self.head = Some(key),
+        }
+        self.tail = Some(key);
+        Key(key)
+    }
+
+    pub(crate) fn pop_front(&mut self) -> Option<(Notified, QueueId)> {
+        self.head.map(|head| self.unlink(head))
+    }
+
+    /// Takes the first task of a queue out.
+    pub(crate) fn pop_of(&mut self, queue: QueueId) -> Option<Notified> {
+        let mut next = self.head;
+        while let Some(key) = next {
+            if self.entries[key].queue == queue {
+                return Some(self.unlink(key).0);
+            }
+            next = self.entries[key].next;
+        }
+        None
+    }
+
+    /// Takes a task out, if it is still where `key` says.
+    pub(crate) fn remove(&mut self, key: Key, task: &Header) -> Option<Notified> {
+        let entry = self.entries.get(key.0)?;
+        std::ptr::eq(entry.task.header(), task).then(|| self.unlink(key.0).0)
+    }
+
+    fn unlink(&mut self, key: usize) -> (Notified, QueueId) {
+        let Entry { task, queue, prev, next } = self.entries.remove(key);
+        match prev {
+            Some(prev) => self.entries[prev].next = next,
+            None => self.head = next,
+        }
+        match next {
+            Some(next) => self.entries[next].prev = prev,
+            None => self.tail = prev,
+        }
+        (task, queue)
+    }
+}
+
+/// The list of a pool.
+pub(crate) struct Worklist {
+    len: AtomicUsize,
+    list: Mutex<TaskList>,
+}
+
+impl Worklist {
+    pub(crate) fn new() -> Self {
+        Self { len: AtomicUsize::new(0), list: Mutex::new(TaskList::default()) }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// Appends a task. The caller then sees to it that somebody takes it.
+    pub(super) fn push(&self, task: Notified, queue: QueueId) -> Key {
+        self.change(|list| list.push_back(task, queue))
+    }
+
+    pub(crate) fn pop(&self) -> Option<Notified> {
+        if self.is_empty() {
+            return None;
+        }
+        self.change(TaskList::pop_front).map(|(task, _)| task)
+    }
+
+    /// The first task of a queue.
+    pub(crate) fn pop_of(&self, queue: QueueId) -> Option<Notified> {
+        if self.is_empty() {
+            return None;
+        }
+        self.change(|list| list.pop_of(queue))
+    }
+
+    /// Takes a task out, if it still waits where `key` says.
+    pub(crate) fn remove(&self, key: Key, task: &Header) -> Option<Notified> {
+        self.change(|list| list.remove(key, task))
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut TaskList) -> R) -> R {
+        let mut list = lock(&self.list);
+        let result = change(&mut list);
+        self.len.store(list.len(), Ordering::Release);
+        result
+    }
+}
+
+#[cfg(all(test, not(cmwq_loom)))]
+mod tests {
+    use super::*;
+    use crate::task::mock::Mock;
+
+    fn drained(list: &Worklist) -> Vec<crate::task::Id> {
+        std::iter::from_fn(|| list.pop()).map(|task| task.id()).collect()
+    }
+
+    #[test]
+    fn tasks_leave_in_the_order_in_which_they_came() {
+        let (mock, list) = (Mock::new(), Worklist::new());
+        let tasks: Vec<_> = (0..3).map(|_| mock.task(async {}).0).collect();
+        let ids: Vec<_> = tasks.iter().map(|task| task.id()).collect();
+        tasks.into_iter().for_each(|task| {
+            list.push(task, QueueId(1));
+        });
+        assert_eq!(list.len(), 3);
+        assert_eq!(drained(&list), ids);
+        assert!(list.is_empty());
+    }
+
+    #[test]
+    fn a_task_is_removed_from_the_middle_and_only_once() {
+        let (mock, list) = (Mock::new(), Worklist::new());
+        let tasks: Vec<_> = (0..3).map(|_| mock.task(async {}).0).collect();
+        let ids: Vec<_> = tasks.iter().map(|task| task.id()).collect();
+        let keys: Vec<_> = tasks
+            .into_iter()
+            .map(|task| {
+                let header: *const Header = task.header();
+                (list.push(task, QueueId(1)), header)
+            })
+            .collect();
+        let (key, header) = keys[1];
+        // SAFETY: the owned list of the mock keeps the task.
+        let header = unsafe { &*header };
+        assert_eq!(list.remove(key, header).map(|task| task.id()), Some(ids[1]));
+        assert!(list.remove(key, header).is_none());
+        assert_eq!(drained(&list), [ids[0], ids[2]]);
+    }
+
+    #[test]
+    fn a_stale_key_does_not_take_the_task_that_came_after() {
+        let (mock, list) = (Mock::new(), Worklist::new());
+        let (first, _first) = mock.task(async {});
+        let (second, _second) = mock.task(async {});
+        let header: *const Header = first.header();
+        let stale = list.push(first, QueueId(1));
+        let first = list.pop().expect("one is there");
+        assert_eq!(list.push(second, QueueId(1)), stale, "the place is used again");
+        // SAFETY: `first` is alive.
+        assert!(list.remove(stale, unsafe { &*header }).is_none());
+        assert_eq!(list.len(), 1);
+        drop(first);
+    }
+
+    #[test]
+    fn the_first_task_of_a_queue_is_picked_out() {
+        let (mock, list) = (Mock::new(), Worklist::new());
+        let tasks: Vec<_> = (0..4).map(|_| mock.task(async {}).0).collect();
+        let ids: Vec<_> = tasks.iter().map(|task| task.id()).collect();
+        for (task, queue) in tasks.into_iter().zip([1, 2, 1, 2]) {
+            list.push(task, QueueId(queue));
+        }
+        assert_eq!(list.pop_of(QueueId(2)).map(|task| task.id()), Some(ids[1]));
+        assert_eq!(list.pop_of(QueueId(2)).map(|task| task.id()), Some(ids[3]));
+        assert!(list.pop_of(QueueId(2)).is_none());
+        assert_eq!(drained(&list), [ids[0], ids[2]]);
+    }
+}
