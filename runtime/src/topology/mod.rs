@@ -1,8 +1,9 @@
 //! Which CPUs there are, and how near they are to each other.
 //!
-//! The scheduler asks three questions: on which CPUs may this process run ([`allowed_cpus`]), from
-//! which core should an idle one steal first ([`Topology::steal_order`]), and which CPUs share a pool
-//! ([`Topology::partition`] by [`Scope`]). The answers come from sysfs, read once:
+//! The scheduler asks four questions: on which CPUs may this process run ([`allowed_cpus`]), from
+//! which core should an idle one steal first ([`Topology::steal_order`]), which CPUs share a pool
+//! ([`Topology::pools`] by [`Scope`]), and which node serves one without CPUs of its own
+//! ([`Topology::nearest_node_with`]). The answers come from sysfs, read once:
 //!
 //! | what | file below `/sys/devices/system` |
 //! |---|---|
@@ -11,8 +12,19 @@
 //! | package | `cpu/cpuN/topology/physical_package_id` |
 //! | last-level cache | `cpu/cpuN/cache/index*/{level,type,shared_cpu_list}`, the highest level |
 //! | NUMA nodes | `node/online`, `node/nodeN/{cpulist,distance}` |
+//! | isolated CPUs | `cpu/isolated` (`isolcpus=`), `/sys/fs/cgroup/cpuset.cpus.isolated` |
 //!
-//! The root folder is a parameter, so that a tree of files describes any machine to the tests.
+//! Where a list is missing, the hexadecimal mask beside it is read instead: the caches of POWER have
+//! had no list before Linux 5.14. The root folder is a parameter, so that a tree of files describes
+//! any machine to the tests; `fixtures` has some real ones.
+//!
+//! # Groups do not depend on who asks
+//!
+//! Each CPU is in one group of every scope, and the groups nest: a core in a shard, a shard in a
+//! cache, a cache in a node. What a queue is allowed is cut out of the groups afterwards, so that two
+//! queues with different masks agree on which CPUs belong together, as in the kernel. A cache that
+//! spans nodes (sub-NUMA clustering) is cut at their borders, as the kernel does it: a task that was
+//! queued from a node must not leave it because of the default scope.
 //!
 //! # What is missing is assumed
 //!
@@ -46,6 +58,7 @@ mod queries;
     expect(dead_code, reason = "the scopes of unbound pools, which are yet to come")
 )]
 mod scope;
+mod shard;
 mod steal;
 mod sysfs;
 
@@ -59,12 +72,16 @@ use crate::sys::affinity::{self, CpuSet};
 pub struct Topology {
     cpus: BTreeMap<usize, Cpu>,
     nodes: Vec<Node>,
+    /// What `Topology::isolated` says; some may be offline.
+    isolated: CpuSet,
 }
 
 /// What one CPU shares with others; each group is named by its lowest CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Cpu {
     core: usize,
+    /// Part of the cache; see `shard`.
+    shard: usize,
     llc: usize,
     package: usize,
     /// The kernel's number of the NUMA node.
@@ -111,7 +128,8 @@ impl Topology {
     fn cpu(&self, cpu: usize) -> Cpu {
         let unknown = || {
             let first = self.cpus.values().next().copied();
-            let first = first.unwrap_or(Cpu { core: cpu, llc: cpu, package: cpu, node: 0 });
+            let first =
+                first.unwrap_or(Cpu { core: cpu, shard: cpu, llc: cpu, package: cpu, node: 0 });
             Cpu { core: cpu, ..first }
         };
         self.cpus.get(&cpu).copied().unwrap_or_else(unknown)

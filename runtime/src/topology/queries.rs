@@ -29,6 +29,37 @@ impl Topology {
         self.nodes.iter().map(|node| node.id)
     }
 
+    /// The node that all of `cpus` are on; `None` if there is more than one, or no CPU.
+    pub fn common_node(&self, cpus: &CpuSet) -> Option<usize> {
+        let mut nodes = cpus.iter().map(|cpu| self.node_of(cpu));
+        let first = nodes.next()?;
+        nodes.all(|node| node == first).then_some(first)
+    }
+
+    /// The nearest node to `node` that has CPUs in `allowed`: itself, else the one at the lowest
+    /// distance, and of several the one with the lowest number. `None` if `allowed` is empty.
+    ///
+    /// For what belongs to a node of memory only, or to one whose CPUs are offline or not allowed.
+    pub fn nearest_node_with(&self, node: usize, allowed: &CpuSet) -> Option<usize> {
+        let nodes = allowed.iter().map(|cpu| self.node_of(cpu));
+        nodes.min_by_key(|&other| (other != node, self.distance(node, other), other))
+    }
+
+    /// The CPUs that the administrator has taken out of load balancing, by `isolcpus=` or by an
+    /// isolated cpuset partition.
+    pub fn isolated(&self) -> &CpuSet {
+        &self.isolated
+    }
+
+    /// `allowed` without the isolated CPUs: where unbound work goes unless it asks for others.
+    ///
+    /// If all of them are isolated, `allowed` itself: somebody has put this process there on
+    /// purpose.
+    pub fn housekeeping(&self, allowed: &CpuSet) -> CpuSet {
+        let rest: CpuSet = allowed.iter().filter(|&cpu| !self.isolated.contains(cpu)).collect();
+        if rest.is_empty() { allowed.clone() } else { rest }
+    }
+
     /// The CPUs for which `what` is the same as for `cpu`.
     fn like(&self, cpu: usize, what: impl Fn(Cpu) -> usize) -> CpuSet {
         let group = what(self.cpu(cpu));

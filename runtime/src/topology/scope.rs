@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use super::{Cpu, Topology};
 use crate::sys::affinity::CpuSet;
 
-/// The most cores in one [`Scope::CacheShard`], as in the kernel.
-const SHARD_CORES: usize = 8;
-
 /// Which CPUs belong together, as `workqueue.default_affinity_scope` of the kernel names them, from
 /// the smallest groups to the largest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -18,9 +15,9 @@ pub enum Scope {
     Smt,
     /// Parts of the CPUs that share a last-level cache: at most 8 cores, of about the same size.
     /// Siblings stay together.
-    CacheShard,
-    /// The CPUs that share a last-level cache.
     #[default]
+    CacheShard,
+    /// The CPUs of a NUMA node that share a last-level cache.
     Cache,
     /// The CPUs of a NUMA node.
     Numa,
@@ -29,47 +26,45 @@ pub enum Scope {
 }
 
 impl Topology {
-    /// Divides `cpus` by `scope`. Each CPU is in exactly one group, no group is empty, and they come
-    /// in the order of their lowest CPU.
-    pub fn partition(&self, scope: Scope, cpus: &CpuSet) -> Vec<CpuSet> {
-        match scope {
-            Scope::Cpu => cpus.iter().map(CpuSet::single).collect(),
-            Scope::Smt => self.group(cpus, |cpu| cpu.core),
-            Scope::CacheShard => {
-                let caches = self.group(cpus, |cpu| cpu.llc);
-                let mut shards: Vec<CpuSet> =
-                    caches.iter().flat_map(|cache| self.shards(cache)).collect();
-                shards.sort_by_key(|shard| shard.iter().next());
-                shards
-            }
-            Scope::Cache => self.group(cpus, |cpu| cpu.llc),
-            Scope::Numa => self.group(cpus, |cpu| cpu.node),
-            Scope::System => self.group(cpus, |_| 0),
-        }
-    }
-
-    fn group(&self, cpus: &CpuSet, key: impl Fn(Cpu) -> usize) -> Vec<CpuSet> {
-        let mut groups = Vec::<CpuSet>::new();
+    /// Divides `allowed` by `scope`: the CPU sets of the pools of a queue. Each CPU is in exactly one
+    /// set, no set is empty, and they come in the order of their lowest CPU.
+    ///
+    /// A CPU that is offline is placed as the module's essay says, not left out.
+    pub fn pools(&self, scope: Scope, allowed: &CpuSet) -> Vec<CpuSet> {
+        let mut pools = Vec::<CpuSet>::new();
         let mut index = BTreeMap::new();
-        for cpu in cpus.iter() {
-            let at = *index.entry(key(self.cpu(cpu))).or_insert(groups.len());
-            if at == groups.len() {
-                groups.push(CpuSet::new());
+        for cpu in allowed.iter() {
+            let at = *index.entry(self.group(scope, cpu)).or_insert(pools.len());
+            if at == pools.len() {
+                pools.push(CpuSet::new());
             }
-            groups[at].insert(cpu);
+            pools[at].insert(cpu);
         }
-        groups
+        pools
     }
 
-    /// Divides the CPUs of one cache into as few shards as possible, then evenly.
-    fn shards(&self, cache: &CpuSet) -> Vec<CpuSet> {
-        let cores = self.group(cache, |cpu| cpu.core);
-        let count = cores.len().div_ceil(SHARD_CORES);
-        (0..count)
-            .map(|shard| {
-                let part = shard * cores.len() / count..(shard + 1) * cores.len() / count;
-                cores[part].iter().flat_map(CpuSet::iter).collect()
-            })
-            .collect()
+    /// The set of [`pools`](Self::pools) that serves `cpu`: the allowed CPUs of its group, or all of
+    /// `allowed` if none of the group is allowed.
+    ///
+    /// The second case is the kernel's for bound CPUs that are not in the mask of the queue. Where
+    /// the node is to be kept, ask [`nearest_node_with`](Self::nearest_node_with) first.
+    pub fn pool_of(&self, scope: Scope, cpu: usize, allowed: &CpuSet) -> CpuSet {
+        let group = self.group(scope, cpu);
+        let pool: CpuSet =
+            allowed.iter().filter(|&other| self.group(scope, other) == group).collect();
+        if pool.is_empty() { allowed.clone() } else { pool }
+    }
+
+    /// What the group of `cpu` is called: its lowest CPU, or the number of the node.
+    fn group(&self, scope: Scope, cpu: usize) -> usize {
+        let Cpu { core, shard, llc, node, .. } = self.cpu(cpu);
+        match scope {
+            Scope::Cpu => cpu,
+            Scope::Smt => core,
+            Scope::CacheShard => shard,
+            Scope::Cache => llc,
+            Scope::Numa => node,
+            Scope::System => 0,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::{Cpu, Node, Topology, allowed_cpus};
+use super::{Cpu, Node, Topology, allowed_cpus, shard};
 use crate::sys::affinity::CpuSet;
 
 pub(super) fn read(root: &Path) -> Topology {
@@ -27,19 +27,27 @@ pub(super) fn read(root: &Path) -> Topology {
         let package = *packages.entry(id).or_insert(cpu);
         let shared = *caches.entry((id, node)).or_insert(cpu);
 
-        let core = list(&folder.join("topology/core_cpus_list"))
-            .or_else(|| list(&folder.join("topology/thread_siblings_list")));
-        cpus.insert(
-            cpu,
-            Cpu {
-                core: core.and_then(lowest).unwrap_or(cpu),
-                llc: last_level_cache(&folder.join("cache")).and_then(lowest).unwrap_or(shared),
-                package,
-                node,
-            },
-        );
+        let topology = folder.join("topology");
+        let core = list_or_mask(&topology, "core_cpus_list", "core_cpus")
+            .or_else(|| list_or_mask(&topology, "thread_siblings_list", "thread_siblings"));
+        let cache = last_level_cache(&folder.join("cache")).map(|cache| {
+            let here = |other: &usize| node_of.get(other).copied().unwrap_or(first_node) == node;
+            cache.iter().filter(here).collect()
+        });
+        let core = core.and_then(lowest).unwrap_or(cpu);
+        let llc = cache.and_then(lowest).unwrap_or(shared);
+        cpus.insert(cpu, Cpu { core, shard: core, llc, package, node });
     }
-    Topology { cpus, nodes }
+    shard::assign(&mut cpus);
+    Topology { cpus, nodes, isolated: isolated(root) }
+}
+
+/// What either of two files names: `isolcpus=` at boot, and the isolated partitions of cpusets. The
+/// latter is seen in the root group only, so not from inside most containers.
+fn isolated(root: &Path) -> CpuSet {
+    let files = ["sys/devices/system/cpu/isolated", "sys/fs/cgroup/cpuset.cpus.isolated"];
+    let sets: Vec<CpuSet> = files.iter().filter_map(|file| list(&root.join(file))).collect();
+    sets.iter().flat_map(CpuSet::iter).collect()
 }
 
 /// The online CPUs, from the list or else from the folders; `None` if there are none.
@@ -55,8 +63,8 @@ fn last_level_cache(folder: &Path) -> Option<CpuSet> {
         let cache = folder.join(format!("index{index}"));
         let instructions = text(&cache.join("type")).is_some_and(|kind| kind == "Instruction");
         let level: u32 = number(&cache.join("level"))?;
-        let cpus = list(&cache.join("shared_cpu_list")).filter(|cpus| !cpus.is_empty())?;
-        (!instructions).then_some((level, cpus))
+        let cpus = list_or_mask(&cache, "shared_cpu_list", "shared_cpu_map")?;
+        (!instructions && !cpus.is_empty()).then_some((level, cpus))
     });
     caches.max_by_key(|(level, _)| *level).map(|(_, cpus)| cpus)
 }
@@ -72,7 +80,7 @@ fn nodes(folder: &Path) -> (Vec<Node>, BTreeMap<usize, usize>) {
         .into_iter()
         .map(|id| {
             let folder = folder.join(format!("node{id}"));
-            let cpus = list(&folder.join("cpulist")).unwrap_or_default();
+            let cpus = list_or_mask(&folder, "cpulist", "cpumap").unwrap_or_default();
             node_of.extend(cpus.iter().map(|cpu| (cpu, id)));
             let row = text(&folder.join("distance")).unwrap_or_default();
             let distances: Result<Vec<u32>, _> = row.split_whitespace().map(str::parse).collect();
@@ -105,4 +113,19 @@ fn number<T: FromStr>(file: &Path) -> Option<T> {
 
 fn list(file: &Path) -> Option<CpuSet> {
     CpuSet::from_list(&text(file)?).ok()
+}
+
+fn list_or_mask(folder: &Path, list_file: &str, mask_file: &str) -> Option<CpuSet> {
+    list(&folder.join(list_file)).or_else(|| mask(&text(&folder.join(mask_file))?))
+}
+
+/// Reads words of 32 bits in hexadecimal with commas between them, the highest first.
+fn mask(text: &str) -> Option<CpuSet> {
+    let mut cpus = CpuSet::new();
+    for (index, word) in text.rsplit(',').enumerate() {
+        let word = u32::from_str_radix(word, 16).ok()?;
+        let bits = (0..32).filter(|bit| word & (1 << bit) != 0);
+        bits.for_each(|bit| cpus.insert(index * 32 + bit));
+    }
+    Some(cpus)
 }
