@@ -6,6 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::Topology;
+use crate::sys::affinity::CpuSet;
 
 /// A tree of files below a temporary folder.
 pub(super) struct Machine(TempDir);
@@ -13,6 +14,30 @@ pub(super) struct Machine(TempDir);
 impl Machine {
     pub(super) fn new() -> Machine {
         Machine(tempfile::tempdir().unwrap())
+    }
+
+    /// A real machine from `tests/fixtures/topology`, whose README says what it is. `None` where
+    /// there are none: they are not in the published package.
+    pub(super) fn real(name: &str) -> Option<Machine> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/topology");
+        if !folder.exists() {
+            eprintln!("SKIPPED {name}: no {}", folder.display());
+            return None;
+        }
+        let machine = Machine::new();
+        let listing = fs::read_to_string(folder.join(name).with_extension("txt")).unwrap();
+        for line in listing.lines() {
+            let (path, content) = line.split_once('\t').unwrap();
+            let Some((before, rest)) = path.split_once('{') else {
+                machine.file(path, content);
+                continue;
+            };
+            let (cpus, after) = rest.split_once('}').unwrap();
+            for cpu in CpuSet::from_list(cpus).unwrap().iter() {
+                machine.file(&format!("{before}{cpu}{after}"), content);
+            }
+        }
+        Some(machine)
     }
 
     /// Writes a file below `/sys/devices/system`.

@@ -16,7 +16,7 @@
 //!
 //! Where a list is missing, the hexadecimal mask beside it is read instead: the caches of POWER have
 //! had no list before Linux 5.14. The root folder is a parameter, so that a tree of files describes
-//! any machine to the tests; `fixtures` has some real ones.
+//! any machine to the tests; `tests/fixtures/topology` has some real ones.
 //!
 //! # Groups do not depend on who asks
 //!
@@ -148,5 +148,7 @@ pub fn allowed_cpus() -> CpuSet {
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod machines;
 #[cfg(test)]
 mod tests;

@@ -71,11 +71,12 @@ fn last_level_cache(folder: &Path) -> Option<CpuSet> {
 
 /// The nodes, at least one, and the node of each CPU.
 fn nodes(folder: &Path) -> (Vec<Node>, BTreeMap<usize, usize>) {
-    let ids = match list(&folder.join("online")) {
+    let ids: Vec<usize> = match list(&folder.join("online")) {
         Some(online) => online.iter().collect(),
         None => numbered(folder, "node"),
     };
     let mut node_of = BTreeMap::new();
+    let count = ids.len();
     let mut nodes: Vec<Node> = ids
         .into_iter()
         .map(|id| {
@@ -84,7 +85,9 @@ fn nodes(folder: &Path) -> (Vec<Node>, BTreeMap<usize, usize>) {
             node_of.extend(cpus.iter().map(|cpu| (cpu, id)));
             let row = text(&folder.join("distance")).unwrap_or_default();
             let distances: Result<Vec<u32>, _> = row.split_whitespace().map(str::parse).collect();
-            Node { id, distances: distances.unwrap_or_default() }
+            // A row is about the online nodes; of another length, it cannot be told which they are.
+            let distances = distances.ok().filter(|row| row.len() == count).unwrap_or_default();
+            Node { id, distances }
         })
         .collect();
     if nodes.is_empty() {
@@ -103,8 +106,11 @@ fn numbered(folder: &Path, prefix: &str) -> Vec<usize> {
     numbers
 }
 
+/// Without white space at the ends, and without the NUL that Linux 5.15 has behind the newline of
+/// some lists.
 fn text(file: &Path) -> Option<String> {
-    Some(fs::read_to_string(file).ok()?.trim().to_owned())
+    let text = fs::read_to_string(file).ok()?;
+    Some(text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_owned())
 }
 
 fn number<T: FromStr>(file: &Path) -> Option<T> {

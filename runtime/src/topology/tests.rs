@@ -184,6 +184,14 @@ fn without_caches_packages_count() {
 }
 
 #[test]
+fn lists_that_end_with_nul() {
+    let machine = Machine::new();
+    machine.file("cpu/online", "0-3").file("node/online", "0-1\n\0");
+    let topology = machine.node(0, "0-1\n\0", "10 20").node(1, "2-3\n\0", "20 10").read();
+    assert_eq!(pools(&topology, Scope::Numa, "0-3"), ["0-1", "2-3"]);
+}
+
+#[test]
 fn damaged_files_are_like_missing_ones() {
     let machine = Machine::new();
     machine.file("cpu/online", "0-1").file("node/online", "zero");
