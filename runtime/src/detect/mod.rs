@@ -26,11 +26,16 @@
 //! the queue is empty.
 
 mod monitor;
+mod monitor_word;
 mod offences;
 mod patience;
 mod perf;
 mod select;
 mod sentinel;
+mod sentinel_word;
+
+#[cfg(all(test, cmwq_loom))]
+mod loom_tests;
 
 pub use select::{Detector, ParseDetectorError};
 
@@ -38,4 +43,5 @@ pub(crate) use monitor::{Monitor, spawn as spawn_monitor};
 pub(crate) use offences::Offences;
 pub(crate) use perf::{Watcher, watch_holder};
 pub(crate) use select::{Refusal, select};
-pub(crate) use sentinel::{Sentinel, spawn as spawn_sentinel};
+pub(crate) use sentinel::spawn as spawn_sentinel;
+pub(crate) use sentinel_word::Sentinel;

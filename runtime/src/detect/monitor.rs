@@ -13,28 +13,27 @@
 //!
 //! # Sleep
 //!
-//! After some looks at which all cores were parked it sets `asleep`, fences, looks once more, and
-//! sleeps on `signal` without a timeout. A holder that leaves its park stores its epoch, fences, then
-//! looks at `asleep`. So an idle runtime makes no wakeups at all.
+//! After some looks at which all cores were parked it sleeps without a period, until a holder leaves
+//! its park ([`MonitorWord`]). So an idle runtime makes no wakeups at all.
 
 use super::Detector;
+use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
 use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
+use crate::sys;
 use crate::sys::proc::Look;
-use crate::sys::{self, futex};
 use crate::worker::{Phase, Stamp, Worker};
 use cmwq_io::driver::Wait;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// The monitor's words.
+/// What other threads know of the monitor.
 #[derive(Default)]
 pub(crate) struct Monitor {
-    signal: AtomicU32,
-    asleep: AtomicBool,
+    word: MonitorWord,
 }
 
 /// The period beside another detector.
@@ -45,17 +44,14 @@ const ALONE_PERIOD: Duration = Duration::from_micros(50);
 const RETRY_NS: u64 = 10_000_000;
 
 impl Monitor {
+    /// For a holder that starts to work: it has stored its epoch, and fenced.
     #[inline]
     pub(crate) fn wake_if_asleep(&self) {
-        if self.asleep.load(Ordering::SeqCst) {
-            self.kick();
-        }
+        self.word.wake_if_asleep();
     }
 
     pub(crate) fn kick(&self) {
-        self.asleep.store(false, Ordering::SeqCst);
-        self.signal.fetch_add(1, Ordering::SeqCst);
-        futex::wake_one(&self.signal);
+        self.word.kick();
     }
 
     /// Asks for one more worker of the core. Takes no lock, makes no thread.
@@ -102,14 +98,13 @@ impl<'a> Round<'a> {
         // Each of our waits is short, and its length is the detection latency.
         sys::thread::set_timer_slack_ns(1);
         while !self.shared.has_stopped() {
-            let signal = self.shared.monitor.signal.load(Ordering::SeqCst);
+            let word = &self.shared.monitor.word;
+            let ticket = word.ticket();
             let found = (0..self.seen.len()).map(|core| self.visit(core)).max();
             let habit = self.habit();
             match self.patience.after(found.unwrap_or(Found::Nothing), habit) {
-                Next::Look(period) => {
-                    futex::wait(&self.shared.monitor.signal, signal, Some(period));
-                }
-                Next::Sleep => self.sleep(signal),
+                Next::Look(period) => word.wait(ticket, period),
+                Next::Sleep => self.sleep(ticket),
             }
         }
     }
@@ -119,36 +114,30 @@ impl<'a> Round<'a> {
         self.shared.cores.iter().any(|core| core.blocks_often(now))
     }
 
-    fn sleep(&self, signal: u32) {
-        let monitor = &self.shared.monitor;
-        monitor.asleep.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        let parked = |core: &Core| {
-            if core.needs_worker() {
-                return false;
-            }
-            let holder = core.crew.get(core.holder());
-            holder.is_none_or(|holder| holder.epoch.load().phase() == Phase::Parked)
-        };
-        if self.shared.cores.iter().all(|core| parked(core)) && !self.shared.has_stopped() {
-            futex::wait(&monitor.signal, signal, self.nap());
-        }
-        monitor.asleep.store(false, Ordering::SeqCst);
+    fn sleep(&self, ticket: Ticket) {
+        self.shared.monitor.word.sleep(ticket, || self.nap());
         for core in &self.shared.cores {
             let keep_alive = self.shared.config.keep_alive.as_nanos() as u64;
             core.crew.cull(crate::time::now_ns(), keep_alive);
         }
     }
 
-    /// How long to sleep while all cores are parked; `None` until somebody starts to work.
-    fn nap(&self) -> Option<Duration> {
+    /// How long to sleep; `None` if there is something to look at.
+    fn nap(&self) -> Option<Nap> {
         let cores = &self.shared.cores;
-        if cores.iter().any(|core| core.wants_worker.load(Ordering::SeqCst)) {
-            Some(Duration::from_nanos(RETRY_NS))
-        } else {
-            let surplus = cores.iter().any(|core| core.crew.has_surplus());
-            surplus.then_some(self.shared.config.keep_alive)
+        let parked = |core: &Core| {
+            let holder = core.crew.get(core.holder());
+            !core.needs_worker()
+                && holder.is_none_or(|holder| holder.epoch.load().phase() == Phase::Parked)
+        };
+        if !cores.iter().all(|core| parked(core)) || self.shared.has_stopped() {
+            return None;
         }
+        if cores.iter().any(|core| core.wants_worker.load(Ordering::SeqCst)) {
+            return Some(Nap::AtMost(Duration::from_nanos(RETRY_NS)));
+        }
+        let surplus = cores.iter().any(|core| core.crew.has_surplus());
+        Some(if surplus { Nap::AtMost(self.shared.config.keep_alive) } else { Nap::Endless })
     }
 
     /// One look at a core, and what follows from it.

@@ -3,8 +3,7 @@
 //! While *armed* it is runnable, and the kernel runs it exactly when the core would go idle, that
 //! is when the holder blocks or parks. It makes one look at the holder and acts:
 //!
-//! - parked: nothing to watch. It disarms and sleeps. (Store `armed`, fence, then the epoch again;
-//!   the holder stores its epoch, fences, then looks at `armed`: one of them sees the other.)
+//! - parked: nothing to watch. It disarms and sleeps; [`Sentinel`] says why it misses no holder.
 //! - in user code and asleep in the kernel: it accuses the holder and stays armed for the next one.
 //! - in user code and runnable, or in the runtime: the holder is only preempted; it yields. A
 //!   `SCHED_IDLE` thread gets next to nothing while others want the CPU, so this does not spin.
@@ -16,34 +15,11 @@
 
 use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
+use crate::sys;
 use crate::sys::proc::{Look, SyscallFile};
-use crate::sys::{self, futex};
 use crate::worker::{Phase, Worker};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
-
-/// The word that the sentinel of a core sleeps on.
-#[derive(Default)]
-pub(crate) struct Sentinel {
-    armed: AtomicU32,
-}
-
-impl Sentinel {
-    /// Makes the sentinel runnable. A load if it is already.
-    #[inline]
-    pub(crate) fn arm(&self) {
-        if self.armed.load(Ordering::SeqCst) == 0 {
-            self.armed.store(1, Ordering::SeqCst);
-            futex::wake_one(&self.armed);
-        }
-    }
-
-    fn disarm(&self) {
-        self.armed.store(0, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-    }
-}
 
 /// Starts the sentinel of a core.
 pub(crate) fn spawn(shared: &Arc<Shared>, core: usize) -> io::Result<()> {
@@ -65,8 +41,8 @@ fn watch(shared: &Shared, core: usize) {
     let mut last_accused = None;
     let mut busy_looks = 0;
     while !shared.has_stopped() {
-        if sentinel.armed.load(Ordering::SeqCst) == 0 {
-            futex::wait(&sentinel.armed, 0, None);
+        if !sentinel.is_armed() {
+            sentinel.wait();
             continue;
         }
         // Somebody changed our affinity: we would look at a core that we do not share.
@@ -77,12 +53,10 @@ fn watch(shared: &Shared, core: usize) {
         }
         match look(core) {
             Verdict::Quiet { holder, epoch } => {
-                sentinel.disarm();
-                let still = core.holder() == holder
-                    && core.crew.get(holder).map(|w| w.epoch.load()) == epoch;
-                if !still {
-                    sentinel.armed.store(1, Ordering::SeqCst);
-                }
+                sentinel.disarm_while(|| {
+                    core.holder() == holder
+                        && core.crew.get(holder).map(|w| w.epoch.load()) == epoch
+                });
             }
             // Running, yet not here: somebody has moved it. The next unpark arms us again.
             Verdict::Busy if busy_looks >= MAX_BUSY_LOOKS => sentinel.disarm(),
@@ -133,12 +107,4 @@ fn look(core: &Core) -> Verdict {
 
 fn is_blocked(worker: &Worker) -> bool {
     matches!(worker.watch().map(SyscallFile::look), Some(Ok(Look::Blocked { .. })))
-}
-
-impl Sentinel {
-    /// Wakes it to see that the runtime has stopped.
-    pub(crate) fn stop(&self) {
-        self.armed.store(1, Ordering::SeqCst);
-        futex::wake_all(&self.armed);
-    }
 }

@@ -52,6 +52,7 @@ mod park_word;
 mod takeover;
 mod verdict;
 mod watch;
+mod watch_role;
 #[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod worker_pool;
 #[allow(dead_code, reason = "the workqueues that use all of it come next")]

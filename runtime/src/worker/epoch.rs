@@ -7,7 +7,7 @@
 //! *User* covers all that is not ours: a poll, every drop of a future, output or waker, foreign
 //! wakers, hooks, tracing. A runtime entered inside a poll keeps the phase of the outer one.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync_types::atomic::{AtomicU64, Ordering};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {

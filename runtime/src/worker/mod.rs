@@ -45,6 +45,8 @@ mod loom_tests;
 #[cfg(all(test, not(cmwq_loom)))]
 mod tests;
 
+#[cfg(all(test, cmwq_loom))]
+pub(crate) use epoch::Epoch;
 pub(crate) use epoch::{Phase, Stamp};
 pub(crate) use flags::Flag;
 pub(crate) use local::Local;

@@ -23,8 +23,11 @@ impl Local {
                 worker.epoch.enter(Phase::Runtime);
                 return End::Changed;
             }
-            if main.poll_if_woken(self) {
+            if main.is_woken() {
+                // The poll may block, or be the last.
                 self.pass_watch_on();
+            }
+            if main.poll_if_woken(self) {
                 return End::Done;
             }
             // A guest is never sent home.
@@ -56,7 +59,7 @@ impl Local {
         worker.signal.wait();
     }
 
-    /// This worker leaves; if it was the watcher, another standby has to be.
+    /// This worker leaves, or may be away for long; if it was the watcher, another standby has to be.
     fn pass_watch_on(&self) {
         let crew = &self.core().crew;
         if crew.watch().is_some_and(|watch| watch.is_vacant()) {
