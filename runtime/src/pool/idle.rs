@@ -2,16 +2,17 @@
 //!
 //! A worker that has pushed to its ring wakes one sleeping core, unless some core is searching
 //! already: the searcher will find the task, and when it does it wakes the next if there is more.
-//! The last searcher to give up looks at all queues once more after it has said so, hence a task
-//! pushed while it was giving up is seen by it, or its pusher sees no searcher.
+//! A core that goes to sleep says so, then gives its search up, and if no searcher is left it looks at
+//! all queues once more. Hence a task pushed meanwhile is seen by it, or its pusher sees that a core
+//! sleeps and none is searching.
 //!
 //! The push side has no fence, so now and then nobody is woken although a core sleeps. That delays
 //! only parallelism: the task is in the ring of a worker that is awake, and if that worker stays
 //! too long in one poll the monitor wakes a thief.
 
 use super::bits::AtomicBits;
+use crate::sync_types::atomic::{AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) struct Idle {
     parked: CachePadded<AtomicBits>,
@@ -71,8 +72,12 @@ impl Idle {
         self.parked.contains(core)
     }
 
-    pub(crate) fn park(&self, core: usize) {
+    /// The core is going to sleep; its search, if it was searching, is over. `true` if it has to look
+    /// at all queues once more first: no searcher is left who would.
+    pub(crate) fn park(&self, core: usize, searching: bool) -> bool {
+        // In this order: whoever has pushed sees a core that sleeps, or one that will look again.
         self.parked.insert(core);
+        if searching { self.stop_searching() } else { self.searching.load(Ordering::SeqCst) == 0 }
     }
 
     /// The core is awake. `false` if [`core_to_wake`](Self::core_to_wake) woke it: it counts as

@@ -42,8 +42,7 @@ impl Local {
 
     fn park_in_driver<M: Main>(&self, main: &M, mut driver: DriverGuard<'_>) {
         let core = self.core();
-        let was_last = self.searching.replace(false) && self.shared().idle.stop_searching();
-        self.shared().idle.park(core.index);
+        let was_last = self.shared().idle.park(core.index, self.searching.replace(false));
         let prepared = core.park.prepare(Bed::Driver);
         let awake = !prepared
             || !core.inject.is_empty()

@@ -1,6 +1,7 @@
 //! Models of what the workers of a core share: the inject list, the word that the holder sleeps
 //! by, the way from a verdict to a standby, the watcher's role; and of the cores that sleep.
 
+mod idle;
 mod inject;
 mod park;
 mod standby;
