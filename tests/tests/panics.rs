@@ -5,6 +5,7 @@ use cmwq_tests::{Beside, Case, every_case, finish, places, run};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// Panics without the message on stderr.
 fn quiet_panic() {
@@ -148,19 +149,44 @@ fn in_hooks() {
     });
 }
 
-/// The runtime ends with the first panic, where that was asked for.
+/// The runtime ends with the first panic, where that was asked for; whoever waits in `block_on`
+/// learns of it at once, a worker or not, inside a task or not.
 #[test]
 fn unhandled() {
     run("unhandled", || {
-        let mut builder = Case::CurrentThread.builder(1);
-        let runtime =
-            builder.unhandled_panic(UnhandledPanic::ShutdownRuntime).build().expect("a runtime");
-        let unwound = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(async {
-                drop(cmwq::spawn(async { quiet_panic() }));
-                std::future::pending::<()>().await;
-            });
-        }));
-        unwound.expect_err("block_on tells of the panic");
+        for case in [Case::CurrentThread, Case::Auto] {
+            for nested in [false, true] {
+                // The best of some tries: a look every so often would make each of them late.
+                let waited = (0..10).map(|_| until_the_panic_is_told(case, nested)).min();
+                let waited = waited.expect("ten tries");
+                assert!(waited < Duration::from_millis(5), "{case:?} {nested}: {waited:?}");
+            }
+        }
     });
+}
+
+fn until_the_panic_is_told(case: Case, nested: bool) -> Duration {
+    let mut builder = case.builder(1);
+    builder.unhandled_panic(UnhandledPanic::ShutdownRuntime);
+    let runtime = builder.build().expect("a runtime");
+    let (send, receive) = std::sync::mpsc::channel();
+    let wait = async move {
+        drop(cmwq::spawn(async move {
+            cmwq::time::sleep(Duration::from_millis(3)).await;
+            send.send(Instant::now()).expect("nobody has gone");
+            quiet_panic();
+        }));
+        std::future::pending::<()>().await;
+    };
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async move {
+            if nested {
+                Handle::current().block_on(wait);
+            } else {
+                wait.await;
+            }
+        });
+    }));
+    unwound.expect_err("block_on tells of the panic");
+    receive.recv().expect("it was sent").elapsed()
 }

@@ -106,6 +106,50 @@ fn blocked_worker_holds_the_clock() {
     });
 }
 
+/// A thread in `block_on` that polls keeps the clock where it is, one that waits does not: on
+/// every flavor, whether or not it is a worker.
+#[test]
+fn caller_holds_the_clock_while_it_polls() {
+    run("caller_holds_the_clock_while_it_polls", || {
+        for case in [Case::CurrentThread, Case::Auto] {
+            let mut builder = case.builder(2);
+            let runtime = builder.start_paused(true).build().expect("a runtime");
+            let hour = Duration::from_secs(3600);
+            let elapsed = runtime.block_on(async move {
+                let start = Instant::now();
+                let sleeper = cmwq::spawn(async move { time::sleep(hour).await });
+                // Much longer than the workers wait before they look at the clock again.
+                std::thread::sleep(Duration::from_millis(30));
+                assert_eq!(start.elapsed(), Duration::ZERO, "{case:?}");
+                sleeper.await.expect("no panic");
+                start.elapsed()
+            });
+            assert!(elapsed >= hour, "{case:?}: {elapsed:?}");
+        }
+    });
+}
+
+/// A task in a nested `block_on` waits like any other.
+#[test]
+fn nested_caller_does_not_hold_the_clock() {
+    run("nested_caller_does_not_hold_the_clock", || {
+        for case in [Case::CurrentThread, Case::Auto] {
+            let mut builder = case.builder(2);
+            let runtime = builder.start_paused(true).build().expect("a runtime");
+            let elapsed = runtime.block_on(async {
+                let nested = cmwq::spawn(async {
+                    let start = Instant::now();
+                    let sleep = async { time::sleep(Duration::from_secs(3600)).await };
+                    cmwq::runtime::Handle::current().block_on(sleep);
+                    start.elapsed()
+                });
+                nested.await.expect("no panic")
+            });
+            assert!(elapsed >= Duration::from_secs(3600), "{case:?}: {elapsed:?}");
+        }
+    });
+}
+
 /// Each runtime has its own clock.
 #[test]
 fn clocks_are_separate() {

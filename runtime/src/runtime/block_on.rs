@@ -6,19 +6,16 @@
 //! its future waits.
 
 use super::Shared;
-use super::config::UnhandledPanic;
 use crate::budget::{self, Budget};
 use crate::context;
 use crate::pool::NOBODY;
-use crate::sys::futex;
-use crate::worker::{Local, Main, Seat};
+use crate::worker::{Local, Main, Phase, Seat};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
 pub(crate) fn block_on<F: Future>(shared: &Arc<Shared>, future: F) -> F::Output {
     shared.assert_not_forked();
@@ -74,44 +71,36 @@ fn poll_once<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     budget::with_budget(Budget::initial(), || future.poll(&mut Context::from_waker(waker)))
 }
 
-/// Wakes a thread that only waits for its future.
-#[derive(Default)]
-struct ThreadWaker {
-    /// 1 when woken.
-    word: AtomicU32,
-}
-
-impl Wake for ThreadWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if self.word.swap(1, Ordering::SeqCst) == 0 {
-            futex::wake_one(&self.word);
-        }
-    }
-}
-
-/// How often a waiting thread looks whether a panic has shut the runtime down, if it has to.
-const PANIC_CHECK: Duration = Duration::from_millis(20);
-
-fn as_thread<F: Future>(shared: &Shared, mut future: Pin<&mut F>) -> F::Output {
-    let waker_state = Arc::new(ThreadWaker::default());
-    let waker = Waker::from(waker_state.clone());
-    let timeout =
-        (shared.config.unhandled_panic == UnhandledPanic::ShutdownRuntime).then_some(PANIC_CHECK);
+fn as_thread<F: Future>(shared: &Arc<Shared>, mut future: Pin<&mut F>) -> F::Output {
+    let entry = shared.callers.enter();
+    let waker = Waker::from(entry.caller.clone());
     loop {
+        entry.caller.begin_round();
+        check_panicked(shared);
         if let Poll::Ready(output) = poll_once(future.as_mut(), &waker) {
             return output;
         }
         // Inside a task: this thread is about to sleep, so somebody else has to run the core.
         context::with_local(|local| local.into_iter().for_each(Local::hand_over));
-        while waker_state.word.swap(0, Ordering::SeqCst) == 0 {
-            futex::wait(&waker_state.word, 0, timeout);
-            check_panicked(shared);
-        }
+        rest(shared, || entry.caller.sleep());
     }
+}
+
+/// Waits by `sleep`. A worker of this runtime counts as parked meanwhile: its task can do nothing,
+/// which a paused clock wants to know. It holds no core, so nobody else looks.
+fn rest(shared: &Arc<Shared>, sleep: impl FnOnce()) {
+    context::with_local(|local| {
+        let own = local.filter(|local| Arc::ptr_eq(local.shared(), shared));
+        match own.map(|local| &local.worker().epoch) {
+            Some(epoch) => {
+                let phase = epoch.load().phase();
+                epoch.enter(Phase::Parked);
+                sleep();
+                epoch.enter(phase);
+            }
+            None => sleep(),
+        }
+    });
 }
 
 fn check_panicked(shared: &Shared) {

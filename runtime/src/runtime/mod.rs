@@ -16,6 +16,7 @@
 mod block_on;
 mod build;
 mod builder;
+mod callers;
 pub(crate) mod config;
 mod error;
 mod handle;

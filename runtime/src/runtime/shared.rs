@@ -1,5 +1,6 @@
 //! What all threads of a runtime share.
 
+use super::callers::Callers;
 use super::config::{Config, UnhandledPanic};
 use super::names::Names;
 use crate::blocking::BlockingPool;
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) owned: OwnedTasks,
     pub(crate) monitor: Monitor,
     pub(crate) blocking: BlockingPool,
+    pub(crate) callers: Callers,
     pub(crate) offences: Offences,
     pub(crate) names: Names,
     pub(crate) config: Config,
@@ -87,6 +89,7 @@ impl Shared {
             owned: OwnedTasks::new(count),
             monitor: Monitor::default(),
             blocking: BlockingPool::default(),
+            callers: Callers::default(),
             offences: Offences::default(),
             names: Names::default(),
             config: parts.config,
@@ -355,6 +358,7 @@ impl Schedule for Arc<Shared> {
     fn task_panicked(&self) {
         if self.config.unhandled_panic == UnhandledPanic::ShutdownRuntime {
             self.panicked.store(true, Ordering::SeqCst);
+            self.callers.wake_all();
             self.close();
             for core in &self.cores {
                 core.crew.wake_all();

@@ -166,9 +166,9 @@ fn current_clock(asked: &str) -> Arc<Clock> {
 /// Pauses the time of this runtime.
 ///
 /// From now on [`Instant::now`] returns the same value until [`advance`] or the runtime moves it;
-/// `std::time::Instant` goes on as always. When no task of the runtime can run and no worker is in
-/// user code, time jumps to the next deadline by itself, so that a test with hour-long sleeps ends
-/// at once.
+/// `std::time::Instant` goes on as always. When no task of the runtime can run, no worker is in user
+/// code, no closure of `spawn_blocking` runs and every thread in `block_on` waits, time jumps to the
+/// next deadline by itself, so that a test with hour-long sleeps ends at once.
 ///
 /// Unlike tokio this does not need a current-thread runtime: the whole runtime has one clock.
 ///

@@ -1,7 +1,7 @@
 //! A paused clock moves by itself, to the next deadline, when nothing else can happen.
 //!
-//! "Nothing can happen": no task is queued, no worker is in user code, no blocking closure runs, no
-//! socket is ready. Decided by a holder that is about to sleep. Of several that park at the same
+//! "Nothing can happen": no task is queued, no worker is in user code, every thread in `block_on`
+//! sleeps, no blocking closure runs, no socket is ready. Decided by a holder that is about to sleep. Of several that park at the same
 //! moment each may see the other still awake, and a worker that goes on standby tells nobody; so
 //! while the clock is paused a holder does not sleep for long before it looks again.
 
@@ -12,7 +12,10 @@ impl Local {
     /// Moves the paused clock on if nothing can happen. `true` if it did: there are timers to fire.
     pub(super) fn advance_paused_clock(&self) -> bool {
         let shared = self.shared();
-        if shared.blocking.is_busy() || !shared.cores.iter().all(|core| self.is_still(core)) {
+        let still = !shared.blocking.is_busy()
+            && shared.callers.are_asleep()
+            && shared.cores.iter().all(|core| self.is_still(core));
+        if !still {
             return false;
         }
         let next = shared.cores.iter().filter_map(|core| core.timers.raw_next()).min();
