@@ -5,7 +5,9 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
 
-const LENGTH: usize = 4096;
+fn page_size() -> usize {
+    rustix::param::page_size()
+}
 
 // From linux/userfaultfd.h; the generic ioctl encoding is that of x86_64 and aarch64.
 const UFFD_API: u64 = 0xaa;
@@ -66,12 +68,12 @@ impl UserFault {
         // SAFETY: an anonymous mapping at an address of the kernel's choice touches no other
         // memory.
         let page = unsafe {
-            rustix::mm::mmap_anonymous(ptr::null_mut(), LENGTH, protection, MapFlags::PRIVATE)?
+            rustix::mm::mmap_anonymous(ptr::null_mut(), page_size(), protection, MapFlags::PRIVATE)?
         } as usize;
         let mut api = Api { api: UFFD_API, features: 0, ioctls: 0 };
         let mut register = Register {
             start: page as u64,
-            len: LENGTH as u64,
+            len: page_size() as u64,
             mode: UFFDIO_REGISTER_MODE_MISSING,
             ioctls: 0,
         };
@@ -95,11 +97,11 @@ impl UserFault {
     /// # Errors
     /// What the kernel says.
     pub fn provide(&self) -> io::Result<()> {
-        let source = [7_u8; LENGTH];
+        let source = vec![7_u8; page_size()];
         let mut copy = Copy {
             dst: self.page as u64,
             src: source.as_ptr() as u64,
-            len: LENGTH as u64,
+            len: page_size() as u64,
             mode: 0,
             copy: 0,
         };
