@@ -15,10 +15,11 @@ use std::time::Duration;
 pub type Place = fn(&Runtime, Action);
 
 /// Every place of this module, with its name.
-pub const ALL: [(&str, Place); 6] = [
+pub const ALL: [(&str, Place); 7] = [
     ("drop of a future", future_drop),
     ("drop of an aborted future", aborted_drop),
     ("drop of an output", output_drop),
+    ("drop of a handle with an output", handle_drop),
     ("waker of a JoinHandle", join_waker),
     ("waker of a timer", timer_waker),
     ("waker of a socket", socket_waker),
@@ -56,6 +57,18 @@ pub fn output_drop(runtime: &Runtime, action: Action) {
         value
     }));
     tx.send(()).expect("the task waits");
+}
+
+/// The drop of the handle, in a task, of a task that has completed.
+pub fn handle_drop(runtime: &Runtime, action: Action) {
+    let value = OnDrop::new(action);
+    let task = runtime.spawn(async move { value });
+    runtime.spawn(async move {
+        while !task.is_finished() {
+            cmwq::task::yield_now().await;
+        }
+        drop(task);
+    });
 }
 
 /// The wake of who waits for a `JoinHandle`.

@@ -279,7 +279,12 @@ where
     let harness = unsafe { Harness::<F, S>::new(header) };
     harness.cell().scheduler.handle_dropped(harness.raw());
     let after = harness.raw().state().drop_join_handle();
-    let output = if after.has(COMPLETE) { harness.set_stage(Stage::Consumed) } else { Ok(()) };
+    if after.has(COMPLETE)
+        && let Err(panic) = harness.set_stage(Stage::Consumed)
+    {
+        // Whoever drops the handle has no interest in the task, and none in how its output fared.
+        discard(panic);
+    }
     if !after.has(JOIN_WAKER) {
         harness.cell().join_waker.with_mut(|slot| {
             // SAFETY: JOIN_WAKER is clear: the slot is the handle's.
@@ -287,8 +292,4 @@ where
         });
     }
     harness.raw().ref_dec(1);
-    // The drop of the output runs in the dropper's code, and so does its panic.
-    if let (Err(panic), false) = (output, std::thread::panicking()) {
-        std::panic::resume_unwind(panic);
-    }
 }

@@ -12,6 +12,10 @@ use std::task::{Context, Poll, ready};
 
 /// Awaits the output of a spawned task. Dropping it detaches the task, which goes on.
 ///
+/// An output that nobody awaits is dropped where the later of the two happens: by the worker when the
+/// task completes, or by whoever drops the handle. A panic of that drop ends there, after the panic
+/// hook has reported it.
+///
 /// # Cancel safety
 ///
 /// Awaiting `&mut JoinHandle` in a `select!` loses nothing if another branch wins.
