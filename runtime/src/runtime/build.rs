@@ -188,7 +188,9 @@ fn max_workers(builder: &Builder, cores: usize) -> Result<usize, BuildError> {
         None => {
             let limits = [sys::limits::nproc(), sys::limits::cgroup_pids_max()];
             let lowest = limits.into_iter().flatten().min().unwrap_or(u64::MAX) as usize;
-            Ok((lowest / cores).clamp(MIN_WORKERS, MAX_WORKERS))
+            let blocking = builder.max_blocking_threads.map(|threads| threads.div_ceil(cores));
+            let asked = blocking.map_or(MAX_WORKERS, |extra| extra.saturating_add(MIN_WORKERS));
+            Ok((lowest / cores).min(asked).clamp(MIN_WORKERS, MAX_WORKERS))
         }
     }
 }

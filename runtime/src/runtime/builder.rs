@@ -22,6 +22,9 @@ pub enum Pin {
     Never,
 }
 
+/// The default of `max_blocking_threads`, which is tokio's.
+const MAX_BLOCKING_THREADS: usize = 512;
+
 /// Makes a [`Runtime`]. Names and meanings are tokio's where tokio has the same thing.
 ///
 /// # Examples
@@ -54,7 +57,7 @@ pub struct Builder {
     pub(super) stack_size: usize,
     pub(super) naming: Naming,
     pub(super) hooks: Hooks,
-    pub(super) max_blocking_threads: usize,
+    pub(super) max_blocking_threads: Option<usize>,
     pub(super) unhandled_panic: UnhandledPanic,
     #[cfg(feature = "test-util")]
     pub(super) start_paused: bool,
@@ -77,7 +80,7 @@ impl Builder {
             stack_size: 2 << 20,
             naming: Naming::Kernel,
             hooks: Hooks::default(),
-            max_blocking_threads: 512,
+            max_blocking_threads: None,
             unhandled_panic: UnhandledPanic::Ignore,
             #[cfg(feature = "test-util")]
             start_paused: false,
@@ -134,7 +137,8 @@ impl Builder {
     }
 
     /// The most worker threads that one core may have, blocked ones included. Default: 256, or less
-    /// where `RLIMIT_NPROC` or the cgroup's `pids.max` divided by the cores is lower.
+    /// where `RLIMIT_NPROC` or the cgroup's `pids.max` divided by the cores is lower, or
+    /// [`max_blocking_threads`](Self::max_blocking_threads) is set lower.
     ///
     /// At the cap nothing is lost: tasks wait until a blocked one returns.
     pub fn max_workers_per_core(&mut self, workers: usize) -> &mut Self {
@@ -195,7 +199,24 @@ impl Builder {
         self
     }
 
-    /// The most threads for `spawn_blocking`. Default: 512.
+    /// The most threads for blocking work. Default: 512.
+    ///
+    /// Where it differs from tokio: here blocking work is done in two places. The number caps the threads
+    /// of `spawn_blocking`; and if [`max_workers_per_core`](Self::max_workers_per_core) is not set it
+    /// bounds the workers too, to a holder and a standby for each core and `threads` divided by the
+    /// cores, rounded up, in addition. It never raises the default of `max_workers_per_core`.
+    ///
+    /// At the cap closures and tasks wait, as in tokio's queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut builder = cmwq::runtime::Builder::new_multi_thread();
+    /// let runtime = builder.worker_threads(2).max_blocking_threads(16).build()?;
+    /// // A holder, a standby, and half of the 16.
+    /// assert_eq!(runtime.metrics().max_workers_per_core(), 10);
+    /// # Ok::<(), cmwq::runtime::BuildError>(())
+    /// ```
     ///
     /// # Panics
     ///
@@ -203,7 +224,7 @@ impl Builder {
     #[track_caller]
     pub fn max_blocking_threads(&mut self, threads: usize) -> &mut Self {
         assert!(threads > 0, "max_blocking_threads(0): spawn_blocking needs at least one thread");
-        self.max_blocking_threads = threads;
+        self.max_blocking_threads = Some(threads);
         self
     }
 
@@ -288,7 +309,7 @@ impl Builder {
             stack_size: self.stack_size,
             naming: self.naming.clone(),
             hooks: self.hooks.clone(),
-            max_blocking_threads: self.max_blocking_threads,
+            max_blocking_threads: self.max_blocking_threads.unwrap_or(MAX_BLOCKING_THREADS),
             unhandled_panic: self.unhandled_panic,
             current_thread: self.current_thread,
         }
@@ -309,6 +330,7 @@ impl fmt::Debug for Builder {
             .field("detector", &self.detector)
             .field("max_workers_per_core", &self.max_workers_per_core)
             .field("cpu_intensive_threshold", &self.cpu_intensive_threshold)
+            .field("max_blocking_threads", &self.max_blocking_threads)
             .field("timer_granularity", &self.timer_granularity)
             .finish_non_exhaustive()
     }
