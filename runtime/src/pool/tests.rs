@@ -1,8 +1,10 @@
-//! The inject list under real threads: two pushers, a consumer, a thief.
+//! The inject list under real threads (two pushers, a consumer, a thief), and its order.
 
 use super::Inject;
 use crate::task::Notified;
 use crate::task::mock::Mock;
+use proptest::prelude::*;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,4 +51,57 @@ fn inject_gives_each_task_once() {
 
     assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
     mock.assert_all_gone();
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Push(usize),
+    Pop(usize),
+    Steal(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..20_usize).prop_map(Step::Push),
+        (0..20_usize).prop_map(Step::Pop),
+        (0..20_usize).prop_map(Step::Steal),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Against a queue: in order of arrival, whoever takes; a thief leaves the newer half of those
+    /// that it sees, which need not be all.
+    #[test]
+    fn inject_is_a_queue(steps in prop::collection::vec(step(), 0..60)) {
+        let (mock, inject, mut model) = (Mock::new(), Inject::new(), VecDeque::new());
+        for step in steps {
+            let mut taken = Vec::new();
+            match step {
+                Step::Push(count) => {
+                    for task in (0..count).map(|_| mock.task(async {}).0) {
+                        model.push_back(task.id());
+                        inject.push(task);
+                    }
+                }
+                Step::Pop(max) => {
+                    inject.pop_many(max, |task| taken.push(task));
+                    prop_assert_eq!(taken.len(), max.min(model.len()));
+                }
+                Step::Steal(max) => {
+                    inject.steal_many(max, |task| taken.push(task));
+                    prop_assert!(taken.len() <= max.min(model.len().div_ceil(2)));
+                    prop_assert!(max == 0 || model.is_empty() || !taken.is_empty());
+                }
+            }
+            for task in taken {
+                prop_assert_eq!(Some(task.id()), model.pop_front(), "out of order");
+                task.run();
+            }
+            prop_assert_eq!(inject.is_empty(), model.is_empty());
+        }
+        inject.pop_many(usize::MAX, Notified::run);
+        mock.assert_all_gone();
+    }
 }

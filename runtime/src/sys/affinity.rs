@@ -219,6 +219,7 @@ pub fn current_cpu() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn list(text: &str) -> CpuSet {
         CpuSet::from_list(text).unwrap()
@@ -241,6 +242,48 @@ mod tests {
         }
         let message = CpuSet::from_list("0,a-b").unwrap_err().to_string();
         assert!(message.contains("\"0,a-b\"") && message.contains("\"a-b\""), "{message}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_set_is_a_set_of_numbers(
+            a in prop::collection::btree_set(0..300_usize, 0..40),
+            b in prop::collection::btree_set(0..300_usize, 0..40),
+            other in 0..400_usize,
+        ) {
+            let (set, second) = (CpuSet::from_iter(a.clone()), CpuSet::from_iter(b.clone()));
+            prop_assert!(set.iter().eq(a.iter().copied()));
+            prop_assert_eq!(set.len(), a.len());
+            prop_assert_eq!(set.is_empty(), a.is_empty());
+            prop_assert_eq!(set.contains(other), a.contains(&other));
+            let both: CpuSet = a.intersection(&b).copied().collect();
+            prop_assert_eq!(set.intersection(&second), both);
+            prop_assert_eq!(list(&set.to_string()), set);
+        }
+
+        /// In any order, overlapping or not.
+        #[test]
+        fn a_list_is_the_union_of_its_ranges(
+            ranges in prop::collection::vec((0..2_000_usize, 0..70_usize), 1..20),
+        ) {
+            let part = |&(first, more): &(usize, usize)| match more {
+                0 => first.to_string(),
+                _ => format!("{first}-{}", first + more),
+            };
+            let text = ranges.iter().map(part).collect::<Vec<_>>().join(",");
+            let cpus: CpuSet = ranges.iter().flat_map(|&(first, more)| first..=first + more).collect();
+            prop_assert_eq!(list(&text), cpus);
+        }
+
+        /// A text is refused, or means the same after a round trip.
+        #[test]
+        fn no_text_is_misread(text in "[0-9,\\- +x\n]{0,12}") {
+            if let Ok(set) = CpuSet::from_list(&text) {
+                prop_assert_eq!(list(&set.to_string()), set);
+            }
+        }
     }
 
     #[test]

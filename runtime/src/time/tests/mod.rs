@@ -126,12 +126,6 @@ impl Random {
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % bound
     }
-
-    /// Up to 2^`bits`, each magnitude as likely as any other.
-    pub(super) fn magnitude(&mut self, bits: u64) -> u64 {
-        let bits = self.below(bits + 1);
-        self.below(1 << bits)
-    }
 }
 
 /// A present for tests that choose their own times.
