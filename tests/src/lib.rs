@@ -18,6 +18,7 @@ pub mod confine;
 pub mod crowd;
 pub mod foreign;
 pub mod ledger;
+pub mod nodes;
 pub mod places;
 pub mod probe;
 pub mod refuse;

@@ -137,6 +137,27 @@ fn without_caches() {
     assert_eq!(victims(&machine, 17), ["0-7,16,18-23", "8-15,24-63"]);
 }
 
+/// The virtual machine of `tests/guest/run`: files of a real kernel instead of a listing.
+#[test]
+fn the_guest() {
+    if std::env::var_os("CMWQ_GUEST").is_none() {
+        eprintln!("SKIPPED the_guest: runs in tests/guest/run");
+        return;
+    }
+    let machine = Topology::read(Path::new("/"));
+    assert_eq!(machine.nodes().collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(counts(&machine), [4, 4, 2, 2, 2, 1]);
+    for scope in [Scope::CacheShard, Scope::Cache, Scope::Numa] {
+        assert_eq!(pools(&machine, scope), ["0-1", "2-3"]);
+    }
+    assert_eq!(victims(&machine, 3), ["2", "0-1"]);
+    assert_eq!((machine.distance(0, 1), machine.distance(2, 0)), (21, 40));
+    // Memory only.
+    assert_eq!(machine.node_cpus(2), CpuSet::new());
+    assert_eq!(machine.nearest_node_with(2, &allowed_cpus()), Some(1));
+    assert_eq!(machine.nearest_node_with(2, &set("0")), Some(0));
+}
+
 /// What holds on each of them, for several masks.
 #[test]
 fn every_machine() {

@@ -1,0 +1,89 @@
+//! The NUMA nodes of the machine, as sysfs tells them: what the tests of placement compare with.
+
+use crate::{confine, skip};
+use std::fs;
+use std::thread;
+
+/// Whether this process runs in the virtual machine of `tests/guest/run`: 2 nodes of 2 CPUs each
+/// and one of memory only. Its root, and nobody else there.
+pub fn in_guest() -> bool {
+    std::env::var_os("CMWQ_GUEST").is_some()
+}
+
+/// The CPUs of each node that has some that this process may use.
+///
+/// # Panics
+/// Where there is no `/sys` or no affinity to read.
+pub fn with_cpus() -> Vec<Vec<usize>> {
+    let allowed = confine::allowed().expect("an affinity");
+    let entries = fs::read_dir("/sys/devices/system/node").expect("/sys is mounted").flatten();
+    let mut nodes: Vec<Vec<usize>> = entries
+        .filter_map(|entry| fs::read_to_string(entry.path().join("cpulist")).ok())
+        .map(|list| list_of(&list).into_iter().filter(|cpu| allowed.contains(cpu)).collect())
+        .filter(|cpus: &Vec<usize>| !cpus.is_empty())
+        .collect();
+    nodes.sort();
+    nodes
+}
+
+/// The CPUs of two nodes with two CPUs or more, or `None`, said aloud, where there are not so many.
+///
+/// # Panics
+/// In the guest, which has them.
+pub fn two(test: &str) -> Option<[Vec<usize>; 2]> {
+    let mut nodes = with_cpus().into_iter().filter(|cpus| cpus.len() >= 2);
+    let two = nodes.next().zip(nodes.next()).map(|(a, b)| [a, b]);
+    if two.is_none() {
+        assert!(!in_guest(), "the guest has two nodes: {:?}", with_cpus());
+        skip(test, "needs two NUMA nodes with two CPUs each, as in tests/guest/run");
+    }
+    two
+}
+
+/// The CPU that the calling thread is on, and those that it may be on.
+///
+/// # Panics
+/// Where the kernel refuses to say.
+pub fn place() -> (usize, Vec<usize>) {
+    (rustix::thread::sched_getcpu(), confine::allowed().expect("an affinity"))
+}
+
+/// Takes a CPU of the guest offline until dropped.
+pub struct Offline(usize);
+
+impl Offline {
+    /// Returns after the CPU is gone.
+    ///
+    /// # Panics
+    /// Outside of the guest, and when the kernel refuses.
+    pub fn take(cpu: usize) -> Offline {
+        assert!(in_guest(), "only a machine of our own loses CPUs");
+        set_online(cpu, "0").unwrap_or_else(|e| panic!("CPU {cpu} does not go offline: {e}"));
+        Offline(cpu)
+    }
+}
+
+impl Drop for Offline {
+    fn drop(&mut self) {
+        let result = set_online(self.0, "1");
+        if !thread::panicking() {
+            result.unwrap_or_else(|e| panic!("CPU {} does not come back: {e}", self.0));
+        }
+    }
+}
+
+fn set_online(cpu: usize, value: &str) -> std::io::Result<()> {
+    fs::write(format!("/sys/devices/system/cpu/cpu{cpu}/online"), value)
+}
+
+/// Reads `0-3,8`.
+fn list_of(text: &str) -> Vec<usize> {
+    let number = |text: &str| text.parse::<usize>().expect("a number in a list of CPUs");
+    let parts = text.trim().split(',').filter(|part| !part.is_empty());
+    parts
+        .flat_map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            number(first)..=number(last)
+        })
+        .collect()
+}

@@ -1,0 +1,253 @@
+//! On which CPUs tasks run, on a machine with two NUMA nodes.
+//!
+//! Few machines have two, so `tests/guest/run` boots one; there no test of this file is left out.
+//! Elsewhere those that need more than the machine has say so.
+
+use cmwq::runtime::{Detector, Pin};
+use cmwq_tests::crowd::Crowd;
+use cmwq_tests::nodes::{self, Offline, place};
+use cmwq_tests::{Beside, Case, Running, case, finish, run, skip, until};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The ways to detect a block on pinned cores.
+const PINNED: [Case; 4] = [Case::Auto, Case::Perf, Case::Idle, Case::Monitor];
+
+/// A threshold that no task reaches.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// Runs `body` for each of [`PINNED`] that the kernel allows.
+fn for_each_pinned(test: &str, body: impl Fn(Case)) {
+    for case in PINNED {
+        match case.missing() {
+            Some(why) => skip(test, format_args!("{case:?}: {why}")),
+            None => body(case),
+        }
+    }
+}
+
+/// A runtime with a core on every CPU that tasks keep as long as they like: nothing takes over.
+fn undisturbed() -> Running {
+    Case::Auto.start_with(case::cores(), |builder| {
+        builder.detector(Detector::Off).cpu_intensive_threshold(NEVER);
+    })
+}
+
+/// Runs `f` once on every core, in tasks that are all in their first poll at the same time, so
+/// that no core can have two of them.
+fn on_every_core(runtime: &Running, f: impl Fn() + Send + Sync + 'static) {
+    let cores = runtime.metrics().num_workers();
+    let (f, arrived) = (Arc::new(f), Arc::new(AtomicUsize::new(0)));
+    let tasks: Vec<_> = (0..cores)
+        .map(|_| {
+            let (f, arrived) = (f.clone(), arrived.clone());
+            runtime.spawn(async move {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                while arrived.load(Ordering::SeqCst) < cores {
+                    std::hint::spin_loop();
+                }
+                f();
+            })
+        })
+        .collect();
+    for task in tasks {
+        finish(task).expect("no panic");
+    }
+}
+
+/// Tasks of every kind of waiting; all of them end.
+fn everything_ends(runtime: &Running) {
+    let tasks: Vec<_> = (0..200)
+        .map(|n| {
+            runtime.spawn(async move {
+                cmwq::task::yield_now().await;
+                match n % 4 {
+                    0 => thread::sleep(Duration::from_millis(2)),
+                    1 => cmwq::time::sleep(Duration::from_millis(2)).await,
+                    2 => cmwq::spawn(cmwq::task::yield_now()).await.expect("no panic"),
+                    _ => {}
+                }
+                n
+            })
+        })
+        .collect();
+    for (n, task) in tasks.into_iter().enumerate() {
+        assert_eq!(finish(task).expect("no panic"), n);
+    }
+}
+
+#[test]
+fn a_core_on_every_cpu() {
+    let name = "a_core_on_every_cpu";
+    run(name, || {
+        let runtime = undisturbed();
+        if !runtime.metrics().is_pinned() {
+            assert!(!nodes::in_guest(), "the guest has no quota");
+            return skip(name, "the runtime is not pinned here");
+        }
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let places = seen.clone();
+        on_every_core(&runtime, move || {
+            places.lock().expect("no panic").insert(place());
+        });
+        let all = cmwq_tests::confine::allowed().expect("an affinity");
+        let expected: BTreeSet<_> = all.iter().map(|&cpu| (cpu, vec![cpu])).collect();
+        assert_eq!(*seen.lock().expect("no panic"), expected);
+    });
+}
+
+/// Several tasks block at once on every core. Who takes over is pinned where the blocked ones are.
+#[test]
+fn standbys_are_pinned_too() {
+    run("standbys_are_pinned_too", || {
+        for_each_pinned("standbys_are_pinned_too", |case| {
+            let cores = case::cores();
+            // On a busy machine, polls that are interrupted must not pass for hogs.
+            let runtime = case.start_with(cores, |builder| {
+                builder.pin(Pin::Always).cpu_intensive_threshold(NEVER);
+            });
+            let beside = Beside::start(&runtime);
+            let crowd = Crowd::start(&runtime, 3 * cores);
+            until("all of them are blocked", || crowd.entered() == 3 * cores);
+            beside.progress().expect("everything goes on beside them");
+            let places: Vec<_> = (0..50).map(|_| runtime.spawn(async { place() })).collect();
+            for task in places {
+                let (cpu, mask) = finish(task).expect("no panic");
+                assert_eq!(mask, [cpu], "{case:?}");
+            }
+            assert!(runtime.metrics().takeovers_count() >= 2 * cores as u64, "{case:?}");
+            crowd.finish();
+            beside.progress().expect("everything goes on afterwards");
+        });
+    });
+}
+
+/// A hog loses its core but keeps its node, and is pinned again by its next poll.
+#[test]
+fn a_hog_keeps_its_node() {
+    let name = "a_hog_keeps_its_node";
+    run(name, || {
+        let Some(two) = nodes::two(name) else { return };
+        let runtime = Case::Auto.start_with(case::cores(), |builder| {
+            builder.cpu_intensive_threshold(Duration::from_millis(100));
+        });
+        let beside = Beside::start(&runtime);
+        let task = runtime.spawn(async {
+            let (cpu, pinned) = place();
+            let hog = burn_until_moved(&pinned);
+            cmwq::task::yield_now().await;
+            (cpu, pinned, hog, place())
+        });
+        let (cpu, pinned, hog, after) = finish(task).expect("no panic");
+        assert_eq!(pinned, [cpu]);
+        if let Some(node) = two.iter().find(|node| node.contains(&cpu)) {
+            assert_eq!(&hog, node, "where the hog of CPU {cpu} may run");
+        }
+        assert_eq!(after.1, [after.0], "pinned again");
+        beside.progress().expect("everything goes on afterwards");
+    });
+}
+
+/// Uses the CPU until the thread may run elsewhere; returns where.
+fn burn_until_moved(pinned: &[usize]) -> Vec<usize> {
+    let start = Instant::now();
+    loop {
+        let (_, mask) = place();
+        if mask != pinned {
+            return mask;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "the hog keeps its core");
+    }
+}
+
+/// A core with nothing to do, beside one of its own node and one of the other that both have work
+/// waiting, empties the former first.
+#[test]
+fn steals_from_its_own_node_first() {
+    let name = "steals_from_its_own_node_first";
+    run(name, || {
+        let Some([a, b]) = nodes::two(name) else { return };
+        for (own, other) in [(&a, &b), (&b, &a)] {
+            let (thief, near, far) = (own[0], own[1], other[0]);
+            let stolen = steal(thief, near, far);
+            let by_thief = |&(from, by): &(usize, usize)| (by == thief).then_some(from);
+            let order: Vec<_> = stolen.iter().map(by_thief).collect();
+            // The tenth is in its core's next slot, which is not for thieves.
+            let expected = [[Some(near); 9], [Some(far); 9]].concat();
+            assert_eq!(order, expected, "the CPUs that {thief} took tasks from; {stolen:?}");
+        }
+    });
+}
+
+/// Keeps every core busy by one task, queues ten more on each of `near` and `far`, and lets
+/// `thief` go. Returns where each of the first 18 tasks was queued and where it ran, in order.
+fn steal(thief: usize, near: usize, far: usize) -> Vec<(usize, usize)> {
+    let runtime = undisturbed();
+    let ran = Arc::new(Mutex::new(Vec::new()));
+    let queued = Arc::new(AtomicUsize::new(0));
+    let [thief_is_free, all_are_free] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let keep_busy = {
+        let (ran, queued) = (ran.clone(), queued.clone());
+        let (one, all) = (thief_is_free.clone(), all_are_free.clone());
+        move || {
+            let (cpu, _) = place();
+            if cpu == near || cpu == far {
+                for _ in 0..10 {
+                    let ran = ran.clone();
+                    cmwq::spawn(
+                        async move { ran.lock().expect("no panic").push((cpu, place().0)) },
+                    );
+                }
+                queued.fetch_add(1, Ordering::SeqCst);
+            }
+            let free = if cpu == thief { &one } else { &all };
+            while !free.load(Ordering::SeqCst) {
+                std::hint::spin_loop();
+            }
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| on_every_core(&runtime, keep_busy));
+        until("both have tasks waiting", || queued.load(Ordering::SeqCst) == 2);
+        thief_is_free.store(true, Ordering::SeqCst);
+        until("the thief has taken them", || ran.lock().expect("no panic").len() >= 18);
+        let stolen = ran.lock().expect("no panic")[..18].to_vec();
+        all_are_free.store(true, Ordering::SeqCst);
+        stolen
+    })
+}
+
+/// There is no support for CPUs that go away: the kernel moves their threads. Nothing is lost.
+#[test]
+fn a_cpu_goes_away_and_comes_back() {
+    let name = "a_cpu_goes_away_and_comes_back";
+    run(name, || {
+        if !nodes::in_guest() {
+            return skip(name, "takes a CPU offline, which only tests/guest/run can spare");
+        }
+        for_each_pinned(name, |case| {
+            let cores = case::cores();
+            let runtime = case.start(cores);
+            let beside = Beside::start(&runtime);
+            let crowd = Crowd::start(&runtime, 2 * cores);
+            for cpu in [3, 1] {
+                let offline = Offline::take(cpu);
+                assert_eq!(case::cores(), cores - 1);
+                beside.progress().expect("timers and sockets go on without it");
+                everything_ends(&runtime);
+                drop(offline);
+                beside.progress().expect("timers and sockets go on with it");
+                everything_ends(&runtime);
+            }
+            crowd.finish();
+            let fewer = {
+                let _offline = Offline::take(2);
+                Case::Auto.start(cores - 1)
+            };
+            everything_ends(&fewer);
+        });
+    });
+}
