@@ -58,6 +58,8 @@ pub mod time;
 mod topology;
 mod unpinned;
 mod worker;
+#[allow(dead_code, reason = "built in steps: what is not used yet is used by the next ones")]
+pub mod workqueue;
 
 pub mod net {
     //! TCP over the core's readiness driver.
@@ -81,5 +83,6 @@ pub use cmwq_macros::{main, test};
 pub use task::spawn;
 pub use tokio::{join, pin, select, try_join};
 pub use unpinned::unpinned;
+pub use workqueue::Workqueue;
 
 pub(crate) use cmwq_io::budget;

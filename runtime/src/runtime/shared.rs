@@ -261,6 +261,13 @@ impl Shared {
         self.stop_if_empty();
     }
 
+    /// A task has completed, of whichever queue.
+    pub(crate) fn task_is_gone(&self) {
+        if self.is_closing() {
+            self.stop_if_empty();
+        }
+    }
+
     fn stop_if_empty(&self) {
         // Not before the sweep is over: a shard that is still open may take a task.
         if self.phase.load(Ordering::SeqCst) != DRAINING || self.owned.alive() > 0 {
@@ -349,9 +356,7 @@ impl Schedule for Arc<Shared> {
 
     fn release(&self, task: RawTask) -> bool {
         let was_owned = self.owned.release(task);
-        if self.is_closing() {
-            self.stop_if_empty();
-        }
+        self.task_is_gone();
         was_owned
     }
 

@@ -44,6 +44,7 @@ where
     const VTABLE: Vtable = Vtable {
         poll: harness::poll::<F, S>,
         schedule: harness::schedule::<F, S>,
+        aborted: harness::aborted::<F, S>,
         dealloc: harness::dealloc::<F, S>,
         read_output: harness::read_output::<F, S>,
         drop_join_handle: harness::drop_join_handle::<F, S>,

@@ -13,6 +13,8 @@ pub struct JoinError {
 
 enum Reason {
     Cancelled,
+    Rejected,
+    Deadlock,
     // The mutex makes the payload Sync.
     Panic(Mutex<Box<dyn Any + Send + 'static>>),
 }
@@ -22,6 +24,14 @@ impl JoinError {
         Self { id, reason: Reason::Cancelled }
     }
 
+    pub(crate) fn rejected(id: Id) -> Self {
+        Self { id, reason: Reason::Rejected }
+    }
+
+    pub(crate) fn deadlock(id: Id) -> Self {
+        Self { id, reason: Reason::Deadlock }
+    }
+
     pub(crate) fn panic(id: Id, payload: Box<dyn Any + Send + 'static>) -> Self {
         Self { id, reason: Reason::Panic(Mutex::new(payload)) }
     }
@@ -29,6 +39,19 @@ impl JoinError {
     /// Was the task aborted, or its runtime shut down, before it completed?
     pub fn is_cancelled(&self) -> bool {
         matches!(self.reason, Reason::Cancelled)
+    }
+
+    /// Did a workqueue refuse the task, because it drains or is destroyed, or because it has no such
+    /// CPU or node? The future was dropped without a poll.
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.reason, Reason::Rejected)
+    }
+
+    /// Would awaiting the task have been for ever? A task of an ordered workqueue awaited one that
+    /// stands behind it in the same queue. The awaited task is not harmed: it runs in its turn, and
+    /// its handle may be awaited again, elsewhere.
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self.reason, Reason::Deadlock)
     }
 
     /// Did the task panic?
@@ -79,6 +102,18 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.reason, self.message()) {
             (Reason::Cancelled, _) => write!(f, "task {} was cancelled", self.id),
+            (Reason::Rejected, _) => write!(
+                f,
+                "task {} was rejected: its workqueue drains, is destroyed, or has no such CPU or \
+                 node",
+                self.id
+            ),
+            (Reason::Deadlock, _) => write!(
+                f,
+                "task {} was awaited by a task that precedes it in the same ordered workqueue, \
+                 which would wait for ever; await it from outside of the queue",
+                self.id
+            ),
             (Reason::Panic(_), Some(text)) => {
                 write!(f, "task {} panicked with message {text:?}", self.id)
             }
@@ -91,6 +126,8 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.reason, self.message()) {
             (Reason::Cancelled, _) => write!(f, "JoinError::Cancelled({:?})", self.id),
+            (Reason::Rejected, _) => write!(f, "JoinError::Rejected({:?})", self.id),
+            (Reason::Deadlock, _) => write!(f, "JoinError::Deadlock({:?})", self.id),
             (Reason::Panic(_), Some(text)) => {
                 write!(f, "JoinError::Panic({:?}, {text:?}, ...)", self.id)
             }

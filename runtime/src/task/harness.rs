@@ -224,6 +224,20 @@ where
 /// # Safety
 ///
 /// See [`super::raw::Vtable`].
+pub(super) unsafe fn aborted<F, S>(header: NonNull<Header>)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: the caller holds a reference.
+    let harness = unsafe { Harness::<F, S>::new(header) };
+    harness.cell().scheduler.aborted(harness.raw());
+}
+
+/// # Safety
+///
+/// See [`super::raw::Vtable`].
 pub(super) unsafe fn dealloc<F, S>(header: NonNull<Header>)
 where
     F: Future + Send + 'static,

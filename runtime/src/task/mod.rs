@@ -116,6 +116,9 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     fn awaited(&self, _task: RawTask) -> Result<(), JoinError> {
         Ok(())
     }
+    /// The task was aborted while it waits in a queue.
+    #[inline]
+    fn aborted(&self, _task: RawTask) {}
     /// The `JoinHandle` is gone.
     #[inline]
     fn handle_dropped(&self, _task: RawTask) {}
@@ -138,6 +141,26 @@ where
 {
     let raw = RawTask::new(cell::Cell::allocate(future, scheduler, birth));
     (Notified::new(raw), JoinHandle::new(raw))
+}
+
+/// As [`new`]; `start` queues the task and sees the scheduler in its cell.
+pub(crate) fn new_with<F, S, R>(
+    future: F,
+    scheduler: S,
+    birth: Birth,
+    start: impl FnOnce(Notified, &S) -> R,
+) -> (JoinHandle<F::Output>, R)
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let raw = RawTask::new(cell::Cell::allocate(future, scheduler, birth));
+    let handle = JoinHandle::new(raw);
+    // SAFETY: the cell was made for these types just now, and the handle keeps it.
+    let scheduler = unsafe { &raw.pointer().cast::<cell::Cell<F, S>>().as_ref().scheduler };
+    let result = start(Notified::new(raw), scheduler);
+    (handle, result)
 }
 
 /// Cancels a task that is queued and will not be polled: drops its future here, on this thread.

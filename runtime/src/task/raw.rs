@@ -1,6 +1,6 @@
 //! What the scheduler sees of a task: a header, and a pointer to it.
 
-use super::state::{OnWake, State};
+use super::state::{OnAbort, OnWake, State};
 use super::{Id, JoinError};
 use crate::sync_types::UnsafeCell;
 use crate::sync_types::atomic::{AtomicPtr, AtomicU16, Ordering};
@@ -43,6 +43,8 @@ pub(super) struct Vtable {
     pub(super) poll: unsafe fn(NonNull<Header>),
     /// Hands the task to its scheduler, with the queue's reference.
     pub(super) schedule: unsafe fn(NonNull<Header>),
+    /// Tells its scheduler that it was aborted while it waits in a queue.
+    pub(super) aborted: unsafe fn(NonNull<Header>),
     /// Frees it; no reference is left.
     pub(super) dealloc: unsafe fn(NonNull<Header>),
     /// Moves the output to `*mut Poll<Result<T, JoinError>>` or stores the waker.
@@ -67,6 +69,10 @@ impl RawTask {
     pub(super) fn header(&self) -> &Header {
         // SAFETY: whoever holds a RawTask holds (or borrows from) a reference to the task.
         unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        self.header().id
     }
 
     pub(super) fn state(&self) -> &State {
@@ -106,8 +112,11 @@ impl RawTask {
     }
 
     pub(super) fn abort(self) {
-        if self.state().abort() == OnWake::Schedule {
-            self.schedule();
+        match self.state().abort() {
+            OnAbort::Nothing => {}
+            OnAbort::Schedule => self.schedule(),
+            // SAFETY: whoever aborts has a reference.
+            OnAbort::Waits => unsafe { (self.header().vtable.aborted)(self.0) },
         }
     }
 }

@@ -32,6 +32,17 @@ pub(super) enum OnWake {
     Dealloc,
 }
 
+/// What whoever aborts a task has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum OnAbort {
+    /// Nothing: complete, aborted already, or running (the poller cancels it).
+    Nothing,
+    /// Hand the task to its scheduler, together with one reference.
+    Schedule,
+    /// It waits in a queue, whose scheduler may want to know.
+    Waits,
+}
+
 /// What the poller has to do after a poll that returned `Pending`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum OnIdle {
@@ -131,14 +142,16 @@ impl State {
     }
 
     /// Asks for cancellation by the next poller.
-    pub(super) fn abort(&self) -> OnWake {
+    pub(super) fn abort(&self) -> OnAbort {
         self.update(|s| {
             if s & (COMPLETE | ABORT) != 0 {
-                (s, OnWake::Nothing)
-            } else if s & (PENDING | RUNNING) != 0 {
-                (s | ABORT | PENDING, OnWake::Nothing)
+                (s, OnAbort::Nothing)
+            } else if s & RUNNING != 0 {
+                (s | ABORT | PENDING, OnAbort::Nothing)
+            } else if s & PENDING != 0 {
+                (s | ABORT, OnAbort::Waits)
             } else {
-                ((s | ABORT | PENDING) + REF, OnWake::Schedule)
+                ((s | ABORT | PENDING) + REF, OnAbort::Schedule)
             }
         })
     }

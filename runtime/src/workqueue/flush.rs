@@ -1,0 +1,92 @@
+//! Waiting for what was queued before.
+
+use super::pwq::PoolWorkqueue;
+use super::queue::Queue;
+use crate::sync_types::atomic::{AtomicUsize, Ordering};
+use crate::sync_types::{Mutex, lock};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// One flush: how many pool_workqueues it still waits for.
+pub(super) struct Gathering {
+    /// One more while the flush begins.
+    left: AtomicUsize,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Gathering {
+    pub(super) fn new() -> Self {
+        Self { left: AtomicUsize::new(1), waker: Mutex::new(None) }
+    }
+
+    /// One more pool_workqueue has to report.
+    pub(super) fn expect(&self) {
+        self.left.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A pool_workqueue reports. Wakes: not under a lock.
+    pub(super) fn report(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(waker) = lock(&self.waker).take()
+        {
+            crate::contain::contain(|| waker.wake());
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.left.load(Ordering::Acquire) == 0
+    }
+
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.is_over() {
+            return Poll::Ready(());
+        }
+        let previous = lock(&self.waker).replace(cx.waker().clone());
+        drop(previous);
+        if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Waits until everything is done that was queued before it was made; see
+/// [`Workqueue::flush`](super::Workqueue::flush).
+#[must_use = "a flush waits only where it is awaited"]
+pub struct Flush {
+    gathering: Arc<Gathering>,
+    /// Those that were not done when it began.
+    pwqs: Vec<Arc<PoolWorkqueue>>,
+}
+
+impl Flush {
+    pub(super) fn begin(queue: &Queue) -> Self {
+        let gathering = Arc::new(Gathering::new());
+        let mut pwqs = queue.pwqs();
+        pwqs.retain(|pwq| pwq.begin_flush(&gathering));
+        gathering.report();
+        Self { gathering, pwqs }
+    }
+}
+
+impl Future for Flush {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.gathering.poll(cx)
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        if !self.gathering.is_over() {
+            self.pwqs.iter().for_each(|pwq| pwq.forget_flush(&self.gathering));
+        }
+    }
+}
+
+impl fmt::Debug for Flush {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flush").field("is_over", &self.gathering.is_over()).finish_non_exhaustive()
+    }
+}

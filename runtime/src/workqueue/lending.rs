@@ -1,0 +1,91 @@
+//! A task that awaits an inactive task of its own queue lends it its slot.
+//!
+//! Otherwise `max_active` tasks that each await a task queued behind them would wait for ever. While
+//! A awaits, B runs on A's slot: B is not counted, so no more items *run* than the limit says. One
+//! loan at a time: what else A awaits stands in line, and gets the slot when B is done. If A is done
+//! before B, which it awaits no more, B is counted itself, and for a while the queue may be one over
+//! its limit.
+//!
+//! A loan's lock is taken before any pool_workqueue's.
+
+use super::accounts::ItemId;
+use super::current;
+use super::pwq::PoolWorkqueue;
+use super::ticket::Ticket;
+use crate::sync_types::{Mutex, lock};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Awaiting the task would be for ever: it runs only after the task that awaits it.
+#[derive(Debug)]
+pub(super) struct Deadlock;
+
+impl PoolWorkqueue {
+    /// Somebody awaits a future of this pool_workqueue, which is not complete.
+    pub(super) fn awaited(self: &Arc<Self>, ticket: &Ticket) -> Result<(), Deadlock> {
+        current::with(|current| {
+            let Some((own, own_ticket)) = current else { return Ok(()) };
+            if !Arc::ptr_eq(&own.common, &self.common) {
+                return Ok(());
+            }
+            let Some(item) = self.inactive_item(ticket) else { return Ok(()) };
+            if self.common.flags.ordered {
+                return Err(Deadlock);
+            }
+            if let Some(loan) = own.loan(own_ticket) {
+                loan.offer(self.clone(), item);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// An item of a pool_workqueue of the queue.
+type Borrower = (Arc<PoolWorkqueue>, ItemId);
+
+/// The slot of an item that awaits others.
+#[derive(Default)]
+pub(crate) struct Loan(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    borrower: Option<Borrower>,
+    /// Those that the lender awaits too, in order.
+    line: VecDeque<Borrower>,
+}
+
+impl Loan {
+    /// The lender awaits an item.
+    pub(super) fn offer(self: &Arc<Self>, pwq: Arc<PoolWorkqueue>, item: ItemId) {
+        let mut state = lock(&self.0);
+        let is_known = |(_, known): &Borrower| *known == item;
+        if state.borrower.is_none() {
+            if pwq.borrow(item, self) {
+                state.borrower = Some((pwq, item));
+            }
+        } else if !state.borrower.iter().chain(&state.line).any(is_known) {
+            state.line.push_back((pwq, item));
+        }
+    }
+
+    /// The borrower is done: the next in line has the slot.
+    pub(super) fn returned(self: &Arc<Self>) {
+        let mut state = lock(&self.0);
+        state.borrower = None;
+        while let Some((pwq, item)) = state.line.pop_front() {
+            if pwq.borrow(item, self) {
+                state.borrower = Some((pwq, item));
+                return;
+            }
+        }
+    }
+
+    /// The lender is done; its own slot is given back after this.
+    pub(super) fn end(&self) {
+        let mut state = lock(&self.0);
+        state.line.clear();
+        if let Some((pwq, item)) = state.borrower.take() {
+            pwq.keep_loan(item);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The link between a workqueue and a pool.
+
+use super::accounts::{Accounts, Finished, ItemId, Place, Task};
+use super::colour::Colour;
+use super::current;
+use super::flush::Gathering;
+use super::lending::Loan;
+use super::nodes::{Node, NodeState};
+use super::queue::{Common, Queue};
+use super::slots::{Kind, Slots};
+use super::stats::PwqStats;
+use super::ticket::Ticket;
+use crate::pool::{Key, QueueId, WorkerPool};
+use crate::sync_types::{Mutex, MutexGuard, lock};
+use crate::task::{Header, Notified};
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+type Books = Accounts<Notified, Key, Arc<Loan>>;
+
+impl Task for Notified {
+    fn identity(&self) -> usize {
+        std::ptr::from_ref(self.header()) as usize
+    }
+}
+
+/// Where the slots come from.
+pub(super) enum Gate {
+    /// Our own: of a bound queue, whose limit holds per CPU, and of an ordered one.
+    Own,
+    /// The node's, which the pool_workqueues of the queue on it share.
+    Node(Arc<Node>),
+}
+
+/// The pool, and what keeps it.
+pub(super) type PoolHold = Box<dyn Deref<Target = WorkerPool> + Send + Sync>;
+
+pub(crate) struct PoolWorkqueue {
+    id: QueueId,
+    pub(super) common: Arc<Common>,
+    pool: PoolHold,
+    gate: Gate,
+    state: Mutex<State>,
+    pub(crate) stats: PwqStats,
+}
+
+/// Guarded by the pool_workqueue's lock.
+struct State {
+    /// Used with [`Gate::Own`].
+    slots: Slots,
+    inner: Inner,
+}
+
+struct Inner {
+    books: Books,
+    /// With [`Gate::Node`]: in the node's list of those that wait.
+    is_waiting: bool,
+    /// Flushes that wait, by colour, oldest first.
+    flushes: VecDeque<(Colour, Arc<Gathering>)>,
+    /// Drains under way, and one more for good once the queue is destroyed.
+    drains: usize,
+    /// Replaced by another after a change of attributes.
+    is_retired: bool,
+    queue: Weak<Queue>,
+    /// While items are in flight the queue stays.
+    keep: Option<Arc<Queue>>,
+}
+
+/// What a new one is made of.
+pub(super) struct Parts {
+    pub(super) common: Arc<Common>,
+    pub(super) queue: Weak<Queue>,
+    pub(super) pool: PoolHold,
+    pub(super) gate: Gate,
+    pub(super) max_active: Option<usize>,
+    pub(super) plugged: bool,
+    pub(super) frozen: bool,
+    pub(super) drains: usize,
+}
+
+/// A task that the queue refused, because it drains or is destroyed.
+pub(crate) struct Refused(pub(crate) Notified);
+
+impl PoolWorkqueue {
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Self {
+            id: QueueId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            common: parts.common,
+            pool: parts.pool,
+            gate: parts.gate,
+            state: Mutex::new(State {
+                slots: Slots::new(parts.max_active),
+                inner: Inner {
+                    books: Accounts::new(parts.plugged, parts.frozen),
+                    is_waiting: false,
+                    flushes: VecDeque::new(),
+                    drains: parts.drains,
+                    is_retired: false,
+                    queue: parts.queue,
+                    keep: None,
+                },
+            }),
+            stats: PwqStats::default(),
+        })
+    }
+
+    /// The number under which its tasks wait in the pool's worklist.
+    pub(crate) fn id(&self) -> QueueId {
+        self.id
+    }
+
+    pub(crate) fn pool(&self) -> &WorkerPool {
+        &self.pool
+    }
+
+    /// Takes a task in, which is active or waits for a slot. The ticket is one that is not in
+    /// flight, and sits in the task's cell.
+    ///
+    /// # Errors
+    ///
+    /// The queue drains or is destroyed, and it is not one of its own items that queues.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        task: Notified,
+        ticket: &Ticket,
+        kind: Kind,
+    ) -> Result<(), Refused> {
+        debug_assert!(!ticket.is_in_flight());
+        self.change(|inner, slots| {
+            if inner.drains > 0 && !self.is_chained() {
+                return Err(Refused(task));
+            }
+            if inner.keep.is_none() {
+                inner.keep = inner.queue.upgrade();
+            }
+            inner.books.admit(task, kind, slots, |item| ticket.set(item), |task| self.start(task));
+            Ok(())
+        })
+    }
+
+    /// An item in progress was woken: to the pool, or held while the queue is frozen.
+    pub(crate) fn wake(&self, task: Notified, ticket: &Ticket) {
+        let Some(item) = ticket.get() else {
+            unreachable!("a task of a workqueue that is not in flight was woken");
+        };
+        self.lock().inner.books.wake(item, task, |task| self.run(task));
+    }
+
+    /// An item is done: a future is complete, the execution of a work item is over. Does nothing
+    /// if it is not in flight.
+    pub(crate) fn finish(self: &Arc<Self>, ticket: &Ticket) {
+        let Some(item) = ticket.get() else { return };
+        let loan = self.lock().inner.books.loan_of(item);
+        if let Some(loan) = loan {
+            loan.end();
+        }
+        let borrowed = self.remove(item, ticket);
+        if let Some(loan) = borrowed {
+            loan.returned();
+        }
+    }
+
+    /// Takes a task that waits out of the books and its list; `None` if a worker has it.
+    pub(crate) fn withdraw(self: &Arc<Self>, ticket: &Ticket, task: &Header) -> Option<Notified> {
+        let item = ticket.get()?;
+        let taken = {
+            let mut state = self.lock();
+            match state.inner.books.place(item) {
+                Place::Pool(key) => self.pool.worklist.remove(key, task),
+                Place::Inactive | Place::Held => state.inner.books.take(item),
+            }
+        }?;
+        // Nobody else can finish it meanwhile: that takes the task, which we have.
+        self.finish(ticket);
+        Some(taken)
+    }
+
+    fn remove(self: &Arc<Self>, item: usize, ticket: &Ticket) -> Option<Arc<Loan>> {
+        let (borrowed, flushed, kept) = self.change(|inner, slots| {
+            ticket.clear();
+            let Finished { colour_gone, borrowed } = inner.books.finish(item, slots);
+            let flushed = if colour_gone { inner.take_flushed() } else { Vec::new() };
+            let is_empty = inner.books.in_flight() == 0;
+            let kept = is_empty.then(|| inner.keep.take()).flatten();
+            (borrowed, flushed, kept.map(|queue| (queue, inner.is_retired)))
+        });
+        flushed.iter().for_each(|gathering| gathering.report());
+        if let Some((queue, true)) = kept {
+            queue.retired_is_empty(self);
+        }
+        borrowed
+    }
+
+    /// A task was aborted while it waits. Its turn would come late: it goes to a worker now, which
+    /// drops the future.
+    pub(super) fn aborted(&self, ticket: &Ticket) {
+        if let Some(item) = ticket.get() {
+            self.lock().inner.books.run_aborted(item, |task| self.run(task));
+        }
+    }
+
+    /// Is the calling thread running an item of this queue?
+    fn is_chained(&self) -> bool {
+        current::with(|current| {
+            current.is_some_and(|(pwq, _)| Arc::ptr_eq(&pwq.common, &self.common))
+        })
+    }
+
+    /// Puts a task that was activated into the pool.
+    fn start(&self, task: Notified) -> Key {
+        self.stats.started.increment();
+        self.run(task)
+    }
+
+    fn run(&self, task: Notified) -> Key {
+        self.pool.push(&self.common.shared, task, self.id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Changes the books, and activates what may be then.
+    fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut Inner, &mut Slots) -> R) -> R {
+        match &self.gate {
+            Gate::Own => {
+                let State { slots, inner } = &mut *self.lock();
+                let result = change(inner, slots);
+                inner.books.activate(slots, |task| self.start(task));
+                result
+            }
+            Gate::Node(node) => {
+                let mut node = node.lock();
+                let mut state = self.lock();
+                let inner = &mut state.inner;
+                let result = change(inner, &mut node.slots);
+                if inner.books.inactive() > 0 && !inner.is_waiting {
+                    inner.is_waiting = true;
+                    node.waiting.push_back(self.clone());
+                }
+                drop(state);
+                Self::take_turns(&mut node);
+                result
+            }
+        }
+    }
+
+    /// Gives the free slots of a node to those that wait, in turn.
+    fn take_turns(node: &mut NodeState) {
+        let mut idle = 0;
+        while idle < node.waiting.len() && node.slots.has_any_room() {
+            let Some(pwq) = node.waiting.pop_front() else { return };
+            let inner = &mut pwq.lock().inner;
+            let activated = inner.books.activate_one(&mut node.slots, |task| pwq.start(task));
+            idle = if activated { 0 } else { idle + 1 };
+            inner.is_waiting = inner.books.inactive() > 0;
+            if inner.is_waiting {
+                node.waiting.push_back(pwq.clone());
+            }
+        }
+    }
+
+    // Flushing.
+
+    /// A flush begins. Returns whether it has to wait for us.
+    pub(super) fn begin_flush(&self, gathering: &Arc<Gathering>) -> bool {
+        let inner = &mut self.lock().inner;
+        let Some(colour) = inner.books.colours().close() else { return false };
+        gathering.expect();
+        inner.flushes.push_back((colour, gathering.clone()));
+        true
+    }
+
+    /// A flush is not waited for any more.
+    pub(super) fn forget_flush(&self, gathering: &Arc<Gathering>) {
+        self.lock().inner.flushes.retain(|(_, other)| !Arc::ptr_eq(other, gathering));
+    }
+
+    /// Items that are queued and not done.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.lock().inner.books.in_flight()
+    }
+
+    // Lending; see there.
+
+    /// Activates an inactive item on a slot that is lent to it. Returns whether it did.
+    pub(super) fn borrow(&self, item: ItemId, loan: &Arc<Loan>) -> bool {
+        self.lock().inner.books.borrow(item, loan.clone(), |task| self.start(task))
+    }
+
+    /// The lender of an item's slot is done.
+    pub(super) fn keep_loan(self: &Arc<Self>, item: ItemId) {
+        self.change(|inner, slots| inner.books.keep_loan(item, slots));
+    }
+
+    /// The item of a task that waits for a slot.
+    pub(super) fn inactive_item(&self, ticket: &Ticket) -> Option<ItemId> {
+        let item = ticket.get()?;
+        let books = &self.lock().inner.books;
+        books.lacks_slot(item).then(|| books.id(item))
+    }
+
+    /// The loan of an item in progress.
+    pub(super) fn loan(&self, ticket: &Ticket) -> Option<Arc<Loan>> {
+        let item = ticket.get()?;
+        Some(self.lock().inner.books.lends(item, Arc::default))
+    }
+}
+
+impl Inner {
+    fn take_flushed(&mut self) -> Vec<Arc<Gathering>> {
+        let mut flushed = Vec::new();
+        while let Some((colour, _)) = self.flushes.front()
+            && self.books.colours().is_gone(*colour)
+        {
+            flushed.extend(self.flushes.pop_front().map(|(_, gathering)| gathering));
+        }
+        flushed
+    }
+}

@@ -1,0 +1,30 @@
+//! What a task on a workqueue knows of its place in the books.
+
+use crate::sync_types::atomic::{AtomicUsize, Ordering};
+
+/// Sits in the task's cell and names its item in the books of one pool_workqueue. Written under
+/// that one's lock; read by whoever has the task, which orders the two.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket {
+    /// The item's index and one more; 0 while the task is not in flight.
+    item: AtomicUsize,
+}
+
+impl Ticket {
+    pub(super) fn set(&self, index: usize) {
+        self.item.store(index + 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Option<usize> {
+        self.item.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    pub(super) fn clear(&self) {
+        self.item.store(0, Ordering::Relaxed);
+    }
+
+    /// Is the task in flight: queued and not done?
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.get().is_some()
+    }
+}
