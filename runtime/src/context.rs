@@ -10,24 +10,28 @@ use crate::runtime::Shared;
 use crate::task::Id;
 use crate::time::Timers;
 use crate::worker::Local;
-use std::cell::{Cell, RefCell};
-use std::ptr;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-/// The runtime that was entered last.
-#[derive(Clone)]
+/// The runtime that was entered last, without its reference: that is the [`Enter`]'s.
+#[derive(Clone, Copy)]
 struct Entered {
-    shared: Arc<Shared>,
+    shared: NonNull<Shared>,
     /// The core whose driver and wheel serve this thread.
     core: usize,
 }
 
+// Cells without destructors: no registration to check at each access, and usable as long as the
+// thread is.
 thread_local! {
     static LOCAL: Cell<*const Local> = const { Cell::new(ptr::null()) };
     /// The runtime that made this thread.
     static OWNER: Cell<*const Shared> = const { Cell::new(ptr::null()) };
     static TASK: Cell<Option<Id>> = const { Cell::new(None) };
-    static ENTERED: RefCell<Option<Entered>> = const { RefCell::new(None) };
+    /// With one reference to the runtime, so that guards may be dropped in any order.
+    static ENTERED: Cell<Option<Entered>> = const { Cell::new(None) };
 }
 
 /// The worker that this thread is.
@@ -56,8 +60,8 @@ pub(crate) fn set_owner(shared: &Arc<Shared>) {
 }
 
 /// Is this a thread that the runtime's shutdown waits for?
-pub(crate) fn is_owned_by(shared: &Arc<Shared>) -> bool {
-    OWNER.get() == Arc::as_ptr(shared)
+pub(crate) fn is_owned_by(shared: *const Shared) -> bool {
+    OWNER.get() == shared
 }
 
 #[inline]
@@ -71,26 +75,31 @@ pub(crate) fn current_task_id() -> Option<Id> {
 
 /// The runtime that this thread is in.
 pub(crate) fn current() -> Option<Arc<Shared>> {
-    // A thread-local destructor may ask after ENTERED is gone.
-    let entered = ENTERED.try_with(|e| e.borrow().as_ref().map(|e| e.shared.clone()));
-    entered.ok().flatten()
+    with_current(|shared| shared.cloned())
 }
 
-/// As [`current`], for a look.
+/// As [`current`], for a look; `f` runs no user code, which could leave the runtime.
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Option<&Arc<Shared>>) -> R) -> R {
-    f(current().as_ref())
+    let entered = ENTERED.get();
+    // SAFETY: the pointer is an Arc's, and ENTERED has a reference until the runtime is left;
+    // ManuallyDrop does not give it back.
+    let shared = entered.map(|e| ManuallyDrop::new(unsafe { Arc::from_raw(e.shared.as_ptr()) }));
+    f(shared.as_deref())
 }
 
 /// Leaves the runtime when dropped.
 pub(crate) struct Enter {
+    /// With its reference.
     previous: Option<Entered>,
     previous_io: Option<cmwq_io::driver::Handle>,
 }
 
 /// Enters a runtime, served by `core`.
 pub(crate) fn enter(shared: &Arc<Shared>, core: usize) -> Enter {
-    let entered = Entered { shared: shared.clone(), core };
+    let pointer = Arc::into_raw(shared.clone()).cast_mut();
+    // SAFETY: an Arc's pointer is not null.
+    let entered = Entered { shared: unsafe { NonNull::new_unchecked(pointer) }, core };
     Enter {
         previous: ENTERED.replace(Some(entered)),
         previous_io: cmwq_io::driver::set_current(Some(shared.cores[core].park.io().clone())),
@@ -99,8 +108,10 @@ pub(crate) fn enter(shared: &Arc<Shared>, core: usize) -> Enter {
 
 impl Drop for Enter {
     fn drop(&mut self) {
-        let _ = ENTERED.try_with(|entered| entered.replace(self.previous.take()));
         cmwq_io::driver::set_current(self.previous_io.take());
+        let left = ENTERED.replace(self.previous.take());
+        // SAFETY: the reference that enter() took, of the runtime that is left.
+        drop(left.map(|left| unsafe { Arc::from_raw(left.shared.as_ptr()) }));
     }
 }
 
@@ -121,10 +132,9 @@ impl Current<'_> {
 }
 
 pub(crate) fn with_timers<R>(f: impl FnOnce(Option<Current<'_>>) -> R) -> R {
-    let entered = ENTERED.with(|e| e.borrow().as_ref().map(|e| (Arc::as_ptr(&e.shared), e.core)));
-    let Some((shared, core)) = entered else { return f(None) };
+    let Some(entered) = ENTERED.get() else { return f(None) };
     // SAFETY: this thread stays in the runtime while `f` runs: `f` is the timers' own code, which
     // enters and leaves none.
-    let core: &Core = unsafe { &(&(*shared).cores)[core] };
+    let core: &Core = unsafe { &entered.shared.as_ref().cores[entered.core] };
     f(Some(Current { timers: &core.timers, core }))
 }

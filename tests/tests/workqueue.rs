@@ -104,8 +104,7 @@ async fn a_task_that_awaits_an_inactive_one_lends_it_its_slot() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let inner = queue.clone();
     let outer = queue.spawn_on(0, async move {
-        let tasks: Vec<_> =
-            (0..3).map(|number| inner.spawn_on(0, async move { number })).collect();
+        let tasks: Vec<_> = (0..3).map(|number| inner.spawn_on(0, async move { number })).collect();
         let mut sum = 0;
         for task in tasks {
             sum += task.await.unwrap();

@@ -20,6 +20,7 @@ mod callers;
 pub(crate) mod config;
 mod error;
 mod handle;
+mod home;
 mod names;
 mod shared;
 
@@ -164,7 +165,7 @@ impl Drop for Runtime {
             context::with_local(|local| local.into_iter().for_each(Local::hand_over));
         }
         // A thread that waited for itself would wait for ever.
-        let own = context::is_owned_by(shared)
+        let own = context::is_owned_by(Arc::as_ptr(shared))
             || context::with_local(|local| local.is_some_and(|l| Arc::ptr_eq(l.shared(), shared)));
         if !own {
             shared.join(timeout);

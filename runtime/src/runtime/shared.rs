@@ -2,13 +2,14 @@
 
 use super::callers::Callers;
 use super::config::{Config, UnhandledPanic};
+use super::home::Home;
 use super::names::Names;
 use crate::blocking::BlockingPool;
 use crate::detect::{Detector, Monitor, Offences, Refusal};
 use crate::pool::{Core, Idle};
 use crate::sys::affinity::CpuSet;
 use crate::sys::{self, futex};
-use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, RawTask, Schedule};
+use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, Schedule};
 use crossbeam_utils::CachePadded;
 use std::future::Future;
 use std::io;
@@ -168,10 +169,13 @@ impl Shared {
             self.core_for_outsider()
         });
         let birth = Birth { id: Id::next(), location, core, shard: core };
-        let (task, handle) = task::new(future, self.clone(), birth);
+        let home = Home::of(self);
+        let (task, handle) = task::new(future, home, birth);
         if self.owned.insert(&task) {
-            self.schedule(task);
+            home.schedule(task);
         } else {
+            // The drop of the future may leave the runtime.
+            let _keep = self.clone();
             task::discard(task);
         }
         handle
@@ -238,7 +242,7 @@ impl Shared {
     }
 
     /// Aborts every task and refuses new ones. Threads end when the last task is gone.
-    pub(crate) fn close(self: &Arc<Self>) {
+    pub(crate) fn close(&self) {
         let first =
             self.phase.compare_exchange(RUNNING, CLOSING, Ordering::SeqCst, Ordering::Relaxed);
         if first.is_err() {
@@ -265,6 +269,18 @@ impl Shared {
     pub(crate) fn task_is_gone(&self) {
         if self.is_closing() {
             self.stop_if_empty();
+        }
+    }
+
+    /// A task has panicked, of whichever queue.
+    pub(crate) fn task_panicked(&self) {
+        if self.config.unhandled_panic == UnhandledPanic::ShutdownRuntime {
+            self.panicked.store(true, Ordering::SeqCst);
+            self.callers.wake_all();
+            self.close();
+            for core in &self.cores {
+                core.crew.wake_all();
+            }
         }
     }
 
@@ -337,37 +353,12 @@ impl Drop for ThreadGuard {
     }
 }
 
-impl Schedule for Arc<Shared> {
-    #[inline]
-    fn schedule(&self, task: Notified) {
-        crate::context::with_local(|local| match local {
-            Some(local) if Arc::ptr_eq(local.shared(), self) => local.schedule(task),
-            _ => self.inject(task),
-        });
-    }
-
-    #[inline]
-    fn requeue(&self, task: Notified) {
-        crate::context::with_local(|local| match local {
-            Some(local) if Arc::ptr_eq(local.shared(), self) => local.requeue(task),
-            _ => self.inject(task),
-        });
-    }
-
-    fn release(&self, task: RawTask) -> bool {
-        let was_owned = self.owned.release(task);
-        self.task_is_gone();
-        was_owned
-    }
-
-    fn task_panicked(&self) {
-        if self.config.unhandled_panic == UnhandledPanic::ShutdownRuntime {
-            self.panicked.store(true, Ordering::SeqCst);
-            self.callers.wake_all();
-            self.close();
-            for core in &self.cores {
-                core.crew.wake_all();
-            }
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // See `Home`. Only a bug of ours, such as a panic in the monitor, gets here.
+        if self.owned.alive() > 0 {
+            eprintln!("cmwq: a runtime went although tasks of it were alive");
+            std::process::abort();
         }
     }
 }

@@ -97,7 +97,7 @@ impl Schedule for QueuedFuture {
     }
 
     fn task_panicked(&self) {
-        Schedule::task_panicked(&self.pwq.common.shared);
+        self.pwq.common.shared.task_panicked();
     }
 
     fn poll_begins(&self, _task: RawTask) {
