@@ -13,7 +13,7 @@ mod alloc;
 mod case;
 mod cases;
 mod child;
-mod procfs;
+mod process;
 mod stats;
 mod subject;
 mod table;

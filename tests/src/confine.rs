@@ -1,5 +1,6 @@
 //! Steps for [`Prepare::step`](crate::child::Prepare::step) that confine a child.
 
+use caps::CapSet;
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use std::ffi::CString;
@@ -27,6 +28,15 @@ pub fn unprivileged() -> io::Result<()> {
     let result =
         unsafe { libc::setgroups(0, std::ptr::null()) | libc::setgid(USER) | libc::setuid(USER) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Gives up every capability of the calling thread, for good.
+///
+/// # Errors
+/// What the kernel says.
+pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
+    let sets = [CapSet::Ambient, CapSet::Effective, CapSet::Permitted, CapSet::Inheritable];
+    sets.into_iter().try_for_each(|set| caps::clear(None, set))
 }
 
 /// Allows only these CPUs to the calling thread, or to the thread `tid`.

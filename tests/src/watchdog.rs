@@ -1,6 +1,6 @@
 //! One test at a time, and none for ever.
 
-use std::fs;
+use procfs::process::{Process, Syscall};
 use std::process;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,19 +59,16 @@ fn watch(name: &str, held: &mpsc::Receiver<()>) {
 /// Name, state and system call of every thread of this process.
 pub fn threads() -> String {
     let mut text = String::from("   tid state name            system call\n");
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return text };
-    for task in tasks.flatten() {
-        let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        let stat = read("stat");
-        // The state follows the name, which is in brackets and may itself contain brackets.
-        let state = stat.rsplit(')').next().and_then(|s| s.split_whitespace().next());
-        text += &format!(
-            "{:>6} {:<5} {:<15} {}\n",
-            task.file_name().to_string_lossy(),
-            state.unwrap_or("?"),
-            read("comm").trim_end(),
-            read("syscall").trim_end()
-        );
+    let tasks = Process::myself().and_then(|process| process.tasks());
+    for task in tasks.into_iter().flatten().flatten() {
+        // It may have ended since.
+        let Ok(stat) = task.stat() else { continue };
+        let call = match task.syscall() {
+            Ok(Syscall::Blocked { syscall_number, .. }) => syscall_number.to_string(),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.to_string(),
+        };
+        text += &format!("{:>6} {:<5} {:<15} {call}\n", task.tid, stat.state, stat.comm);
     }
     text
 }

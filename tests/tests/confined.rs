@@ -61,6 +61,20 @@ every_case! {
         .expect("the child starts");
     }
 
+    /// Root, as in a container that drops all capabilities.
+    fn without_capabilities(case) {
+        let name = case.test(module_path!());
+        in_child(&name, Prepare::new(), || {
+            // Of this thread, and so of all that it starts.
+            confine::drop_capabilities().expect("less is always allowed");
+            if let Some(why) = case.missing() {
+                return skip(&name, why);
+            }
+            workload(case);
+        })
+        .expect("the child starts");
+    }
+
     /// No topology to read.
     fn without_sys(case) {
         let name = case.test(module_path!());
@@ -100,10 +114,10 @@ every_case! {
 
 /// Every thread there is; a thread made meanwhile inherits from one of them.
 fn move_everybody(cpus: &[usize]) {
-    for task in std::fs::read_dir("/proc/self/task").expect("/proc is mounted").flatten() {
-        let tid = task.file_name().to_string_lossy().parse().expect("a thread id");
+    let process = procfs::process::Process::myself().expect("/proc is mounted");
+    for task in process.tasks().expect("a process has threads").flatten() {
         // A thread may have ended since.
-        let _ = confine::affinity(rustix::thread::Pid::from_raw(tid), cpus);
+        let _ = confine::affinity(rustix::thread::Pid::from_raw(task.tid), cpus);
     }
 }
 

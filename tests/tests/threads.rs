@@ -6,19 +6,14 @@ use cmwq_tests::child::{Prepare, in_child, is_child};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::{Beside, Case, confine, run, skip, until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// Threads of all processes of this user.
 fn threads_of_user() -> u64 {
     let uid = rustix::process::geteuid().as_raw();
-    let mine = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.uid() == uid);
-    let processes = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    let processes = procfs::process::all_processes().expect("/proc is mounted").flatten();
     processes
-        .map(|process| process.path())
-        .filter(|path| mine(path))
-        .filter_map(|path| fs::read_dir(path.join("task")).ok())
+        .filter(|process| process.uid().is_ok_and(|owner| owner == uid))
+        .filter_map(|process| process.tasks().ok())
         .map(|tasks| tasks.count() as u64)
         .sum()
 }

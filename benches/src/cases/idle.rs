@@ -6,7 +6,7 @@ use crate::{
     Result,
     case::{Case, Options},
     child::{Role, Running},
-    procfs,
+    process,
     stats::Runs,
     subject::Subject,
     table::{self, Limit, held},
@@ -34,9 +34,9 @@ impl Case for Idle {
             for (subject, results) in subjects.iter().zip(&mut results) {
                 let child = Running::start(Role::Idle(*subject, options.cores))?;
                 thread::sleep(SETTLE);
-                let before = procfs::switches(child.id())?;
+                let before = process::switches(child.id())?;
                 thread::sleep(WATCHED);
-                let after = procfs::switches(child.id())?;
+                let after = process::switches(child.id())?;
                 results.push((after - before) as f64 / WATCHED.as_secs_f64());
             }
         }

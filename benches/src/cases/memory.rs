@@ -6,7 +6,7 @@ use crate::{
     Result,
     case::{Case, Options},
     child::{Role, Running},
-    procfs,
+    process,
     stats::Runs,
     subject::Subject,
     table::{self, Limit, held},
@@ -80,7 +80,7 @@ struct Results {
 fn measure(subject: Subject, cores: usize, empty: f64, results: &mut Results) -> Result<()> {
     let mut child = Running::start(Role::Idle(subject, cores))?;
     let idle = settled(&child)?;
-    let threads = procfs::threads(child.id())?;
+    let threads = process::threads(child.id())?;
     results.idle.push(idle - empty);
     results.threads.push(threads as f64);
 
@@ -88,7 +88,7 @@ fn measure(subject: Subject, cores: usize, empty: f64, results: &mut Results) ->
     if subject != Subject::Tokio {
         child.step(&format!("block {BLOCKED}"))?;
         let blocked = settled(&child)?;
-        let extra = procfs::threads(child.id())?.saturating_sub(threads);
+        let extra = process::threads(child.id())?.saturating_sub(threads);
         results.worker.push((blocked - idle) / extra.max(1) as f64);
         child.step("resume")?;
     }
@@ -103,5 +103,5 @@ fn measure(subject: Subject, cores: usize, empty: f64, results: &mut Results) ->
 /// Anonymous KiB, once the child has come to rest.
 fn settled(child: &Running) -> Result<f64> {
     thread::sleep(SETTLE);
-    Ok(procfs::anonymous_kib(child.id())? as f64)
+    Ok(process::anonymous_kib(child.id())? as f64)
 }
