@@ -1,38 +1,187 @@
-//! What a case is.
+//! What a case is: rows of the same work, the contenders that do it, the figures it gives and what
+//! the project promises about them.
 
-use crate::Result;
+use std::time::Duration;
 
-/// From the command line, for all cases.
-pub struct Options {
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, contender::Contender};
+
+/// How long and on how many cores; the same in parent and child.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Settings {
     /// Shorter runs.
     pub quick: bool,
-    /// Interleaved runs.
-    pub runs: usize,
     /// Worker threads; for cmwq cores.
     pub cores: usize,
 }
 
-impl Options {
-    /// The usual length of something, or the one of a quick run.
+impl Settings {
+    /// The usual value, or the one of a quick run.
     pub fn pick<T>(&self, usual: T, quick: T) -> T {
         if self.quick { quick } else { usual }
     }
+
+    /// How long a throughput is measured.
+    pub fn window(&self) -> Duration {
+        self.pick(Duration::from_millis(300), Duration::from_millis(60))
+    }
 }
 
-/// One question, one subcommand, one file in `cases`.
+/// A question, in one file of `cases`.
 pub trait Case: Sync {
-    /// The subcommand.
+    /// As the command line names it.
     fn name(&self) -> &'static str;
     /// One line of help.
     fn about(&self) -> &'static str;
-    /// Measures and prints.
-    fn run(&self, options: &Options) -> Result<()>;
+    /// Its rows. Parent and child both ask and find a row again by its name.
+    fn rows(&self, settings: &Settings) -> Vec<Row>;
 }
 
-/// Runs one with a heading.
-pub fn run(case: &dyn Case, options: &Options) -> Result<()> {
-    println!("{}: {}", case.name(), case.about());
-    case.run(options)?;
-    println!();
-    Ok(())
+/// Where [`Row::measure`] runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a process of its own, restricted as the contender says.
+    Child,
+    /// In this process, because it drives or watches another one that it starts itself.
+    Here,
+}
+
+/// What a row does for one contender, once.
+pub type Measure = Box<dyn Fn(Contender, &Settings) -> Result<Sample>>;
+
+/// One piece of work.
+pub struct Row {
+    pub name: String,
+    pub contenders: Vec<Contender>,
+    pub figures: &'static [Figure],
+    pub targets: Vec<Target>,
+    pub place: Place,
+    pub measure: Measure,
+}
+
+impl Row {
+    /// In a child process, for [`Contender::STANDARD`], without targets.
+    pub fn new(
+        name: impl Into<String>,
+        figures: &'static [Figure],
+        measure: impl Fn(Contender, &Settings) -> Result<Sample> + 'static,
+    ) -> Row {
+        Row {
+            name: name.into(),
+            contenders: Contender::STANDARD.to_vec(),
+            figures,
+            targets: Vec::new(),
+            place: Place::Child,
+            measure: Box::new(measure),
+        }
+    }
+
+    pub fn contenders(mut self, contenders: impl Into<Vec<Contender>>) -> Row {
+        self.contenders = contenders.into();
+        self
+    }
+
+    pub fn here(mut self) -> Row {
+        self.place = Place::Here;
+        self
+    }
+
+    /// The ratio of cmwq, as this user and unprivileged, to another contender.
+    pub fn ratio(mut self, figure: Figure, against: Contender, limit: Limit) -> Row {
+        for ours in [Contender::Cmwq, Contender::CmwqUnprivileged] {
+            self.targets.push(Target { figure, ours, against: Some(against), limit });
+        }
+        self
+    }
+
+    /// The value itself.
+    pub fn value(mut self, figure: Figure, ours: Contender, limit: Limit) -> Row {
+        self.targets.push(Target { figure, ours, against: None, limit });
+        self
+    }
+}
+
+/// One number of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figure {
+    pub name: &'static str,
+    pub better: Better,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    More,
+    Less,
+}
+
+impl Figure {
+    pub const fn more(name: &'static str) -> Figure {
+        Figure { name, better: Better::More }
+    }
+
+    pub const fn less(name: &'static str) -> Figure {
+        Figure { name, better: Better::Less }
+    }
+}
+
+/// The usual figure.
+pub const PER_SECOND: Figure = Figure::more("operations/s");
+
+/// What is promised.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    pub figure: Figure,
+    pub ours: Contender,
+    /// The other side of a ratio; without it the limit is for the value.
+    pub against: Option<Contender>,
+    pub limit: Limit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Limit {
+    pub fn met(self, value: f64) -> bool {
+        match self {
+            Limit::AtLeast(bound) => value >= bound,
+            Limit::AtMost(bound) => value <= bound,
+        }
+    }
+
+    /// How far the value is on the wrong side: 1 is at the limit, 0.5 half as good as promised.
+    pub fn score(self, value: f64) -> f64 {
+        match self {
+            Limit::AtLeast(bound) => value / bound,
+            // Nothing at all, where nothing is allowed, is at the limit.
+            Limit::AtMost(bound) if value == bound => 1.0,
+            Limit::AtMost(bound) => bound / value,
+        }
+    }
+}
+
+/// The numbers of one run. A run whose check fails is an error and gives none.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Sample {
+    /// By the names of the row's figures.
+    pub figures: Vec<(String, f64)>,
+    /// What is shown beside them: threads, context switches, cache misses, takeovers.
+    pub beside: Vec<(String, f64)>,
+    /// Which detector was in use.
+    pub detector: Option<String>,
+}
+
+impl Sample {
+    pub fn with(mut self, figure: Figure, value: f64) -> Sample {
+        self.figures.push((figure.name.to_owned(), value));
+        self
+    }
+
+    pub fn beside(mut self, name: &str, value: f64) -> Sample {
+        self.beside.push((name.to_owned(), value));
+        self
+    }
 }

@@ -7,16 +7,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cmwq::{runtime::Detector, sync::Notify};
+use cmwq::sync::Notify;
 use hdrhistogram::Histogram;
 
 use crate::{
     Result,
-    case::{Case, Options},
-    stats::{Runs, histogram, us},
-    subject::{Cmwq, Runtime, Subject},
-    table::{self, Limit, held},
+    case::{Case, Figure, Limit, Row, Sample, Settings},
+    child::measured::finish,
+    contender::Contender::{self, *},
+    measure::stats::{histogram, us},
+    runtimes::{Cmwq as Subject, Runtime},
 };
+
+const P50: Figure = Figure::less("p50, us");
+const P99: Figure = Figure::less("p99, us");
+const MAX: Figure = Figure::less("max, us");
 
 /// A block that nobody takes over ends by itself after this.
 const GIVE_UP: Duration = Duration::from_millis(50);
@@ -32,45 +37,27 @@ impl Case for Detect {
         "a task wakes its neighbour on the one core and blocks: when does the neighbour run?"
     }
 
-    fn run(&self, options: &Options) -> Result<()> {
-        let blocks = options.pick(1000, 200);
-        let subjects = Subject::available(&[
-            Subject::Cmwq(Detector::Perf),
-            Subject::Cmwq(Detector::Idle),
-            Subject::Cmwq(Detector::Monitor),
-        ]);
-        let mut results: Vec<_> = subjects.iter().map(|_| [const { None }; 3]).collect();
-        for _ in 0..options.runs {
-            for (subject, results) in subjects.iter().zip(&mut results) {
-                let runtime = Cmwq::start(*subject, 1)?;
-                let latency = runtime.block_on(async { Cmwq::spawn(latency(blocks)).await })?;
-                runtime.stop();
-                for (runs, quantile) in results.iter_mut().zip([0.5, 0.99, 1.0]) {
-                    runs.get_or_insert_with(Runs::default).push(us(&latency, quantile));
-                }
-            }
-        }
-
-        println!("{blocks} blocks, {} runs: median (smallest..largest) in us", options.runs);
-        table::print(
-            ["", "p50", "p99", "max"],
-            subjects.iter().zip(results).map(|(subject, results)| {
-                let [p50, p99, max] = results.map(Option::unwrap_or_default);
-                let (low, high) = match subject {
-                    Subject::Cmwq(Detector::Perf) => (Limit::AtMost(8.0), Limit::AtMost(20.0)),
-                    Subject::Cmwq(Detector::Idle) => (Limit::AtMost(12.0), Limit::AtMost(50.0)),
-                    _ => (Limit::None, Limit::None),
-                };
-                [
-                    subject.to_string(),
-                    held(p50.show(1), p50.median(), low),
-                    held(p99.show(1), p99.median(), high),
-                    max.show(0),
-                ]
-            }),
-        );
-        Ok(())
+    fn rows(&self, _: &Settings) -> Vec<Row> {
+        vec![
+            Row::new("1 core", &[P50, P99, MAX], measure)
+                .contenders([CmwqPerf, CmwqIdle, CmwqMonitor])
+                .value(P50, CmwqPerf, Limit::AtMost(8.0))
+                .value(P99, CmwqPerf, Limit::AtMost(20.0))
+                .value(P50, CmwqIdle, Limit::AtMost(12.0))
+                .value(P99, CmwqIdle, Limit::AtMost(50.0)),
+        ]
     }
+}
+
+fn measure(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let blocks = settings.pick(1000, 100);
+    let runtime = Subject::start(contender, 1)?;
+    let latency = runtime.block_on(async { Subject::spawn(latency(blocks)).await })?;
+    let sample = Sample::default()
+        .with(P50, us(&latency, 0.5))
+        .with(P99, us(&latency, 0.99))
+        .with(MAX, us(&latency, 1.0));
+    Ok(finish(runtime, sample))
 }
 
 /// Nanoseconds from just before a blocking read to the first instruction of the neighbour, which
@@ -79,7 +66,7 @@ async fn latency(blocks: usize) -> io::Result<Histogram<u64>> {
     let (mut near, mut far) = UnixStream::pair()?;
     near.set_read_timeout(Some(GIVE_UP))?;
     let turn = Arc::new(Notify::new());
-    let neighbour = Cmwq::spawn({
+    let neighbour = Subject::spawn({
         let turn = turn.clone();
         async move {
             let mut ran_at = Vec::with_capacity(blocks);
@@ -95,7 +82,7 @@ async fn latency(blocks: usize) -> io::Result<Histogram<u64>> {
     let mut blocked_at = Vec::with_capacity(blocks);
     for _ in 0..blocks {
         // The core comes to rest in between, as it does in a service.
-        Cmwq::sleep(Duration::from_millis(1)).await;
+        Subject::sleep(Duration::from_millis(1)).await;
         turn.notify_one();
         blocked_at.push(Instant::now());
         let mut byte = [0];
@@ -104,7 +91,7 @@ async fn latency(blocks: usize) -> io::Result<Histogram<u64>> {
                 return Err(error);
             }
             // Nobody took over: the neighbour runs now.
-            Cmwq::yield_now().await;
+            Subject::yield_now().await;
             near.read_exact(&mut byte)?;
         }
     }

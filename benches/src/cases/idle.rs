@@ -4,17 +4,13 @@ use std::{thread, time::Duration};
 
 use crate::{
     Result,
-    case::{Case, Options},
-    child::{Role, Running},
-    process,
-    stats::Runs,
-    subject::Subject,
-    table::{self, Limit, held},
+    case::{Case, Figure, Limit, Row, Sample, Settings},
+    child::served::{Running, Service},
+    contender::Contender::{self, *},
+    measure::procfs,
 };
 
-/// From the last task to the time from which nothing may happen any more.
-const SETTLE: Duration = Duration::from_secs(1);
-const WATCHED: Duration = Duration::from_secs(2);
+const WAKEUPS: Figure = Figure::less("wakeups/s");
 
 pub struct Idle;
 
@@ -27,31 +23,33 @@ impl Case for Idle {
         "wakeups per second of a runtime with nothing to do (context switches of all its threads)"
     }
 
-    fn run(&self, options: &Options) -> Result<()> {
-        let subjects = Subject::available(&Subject::ALL);
-        let mut results: Vec<_> = subjects.iter().map(|_| Runs::default()).collect();
-        for _ in 0..options.runs {
-            for (subject, results) in subjects.iter().zip(&mut results) {
-                let child = Running::start(Role::Idle(*subject, options.cores))?;
-                thread::sleep(SETTLE);
-                let before = process::switches(child.id())?;
-                thread::sleep(WATCHED);
-                let after = process::switches(child.id())?;
-                results.push((after - before) as f64 / WATCHED.as_secs_f64());
-            }
+    fn rows(&self, _: &Settings) -> Vec<Row> {
+        let mut row = Row::new("idle", &[WAKEUPS], measure).here().contenders([
+            Tokio,
+            Cmwq,
+            CmwqUnprivileged,
+            CmwqIdle,
+            CmwqPerf,
+            CmwqMonitor,
+            Smol,
+        ]);
+        for ours in [Cmwq, CmwqUnprivileged, CmwqIdle, CmwqPerf, CmwqMonitor] {
+            row = row.value(WAKEUPS, ours, Limit::AtMost(0.0));
         }
-
-        println!("{} cores, {} runs: median (smallest..largest)", options.cores, options.runs);
-        table::print(
-            ["", "wakeups per second"],
-            subjects.iter().zip(&results).map(|(subject, runs)| {
-                let limit = match subject {
-                    Subject::Tokio => Limit::None,
-                    Subject::Cmwq(_) => Limit::AtMost(0.0),
-                };
-                [subject.to_string(), held(runs.show(1), runs.median(), limit)]
-            }),
-        );
-        Ok(())
+        vec![row]
     }
+}
+
+fn measure(contender: Contender, settings: &Settings) -> Result<Sample> {
+    // From the last task to the time from which nothing may happen any more.
+    let settle = Duration::from_secs(1);
+    let watched = settings.pick(Duration::from_secs(2), Duration::from_millis(500));
+    let child = Running::start(contender, *settings, Service::Idle)?;
+    thread::sleep(settle);
+    let before = procfs::switches(child.id())?;
+    thread::sleep(watched);
+    let after = procfs::switches(child.id())?;
+    let threads = procfs::threads(child.id())? as f64;
+    let wakeups = (after - before) as f64 / watched.as_secs_f64();
+    Ok(Sample::default().with(WAKEUPS, wakeups).beside("threads", threads))
 }

@@ -4,13 +4,15 @@ use std::{thread, time::Duration};
 
 use crate::{
     Result,
-    case::{Case, Options},
-    child::{Role, Running},
-    process,
-    stats::Runs,
-    subject::Subject,
-    table::{self, Limit, held},
+    case::{Case, Figure, Limit, Row, Sample, Settings},
+    child::served::{Running, Service},
+    contender::Contender::{self, *},
+    measure::procfs,
 };
+
+const IDLE: Figure = Figure::less("anonymous KiB above the empty program");
+const PER_WORKER: Figure = Figure::less("KiB per extra worker");
+const PER_TASK: Figure = Figure::less("bytes beyond the future");
 
 /// Tasks that block at once; with cmwq each keeps a worker.
 const BLOCKED: usize = 32;
@@ -28,80 +30,50 @@ impl Case for Memory {
         "anonymous memory of an idle runtime and of each extra worker, allocated bytes of a task"
     }
 
-    fn run(&self, options: &Options) -> Result<()> {
-        let subjects = Subject::available(&Subject::ALL);
-        let mut results: Vec<_> = subjects.iter().map(|_| Results::default()).collect();
-        for _ in 0..options.runs {
-            let empty = settled(&Running::start(Role::Empty)?)?;
-            for (subject, results) in subjects.iter().zip(&mut results) {
-                measure(*subject, options.cores, empty, results)?;
-            }
-        }
-
-        println!(
-            "{} cores, {} runs: median (smallest..largest); KiB above an empty program",
-            options.cores, options.runs
-        );
-        table::print(
-            [
-                "",
-                "idle, KiB",
-                "threads",
-                "per extra worker, KiB",
-                "per task, bytes beyond its future",
-            ],
-            subjects.iter().zip(&results).map(|(subject, results)| {
-                let Results { idle, threads, worker, task } = results;
-                let limit = |bound| match subject {
-                    Subject::Tokio => Limit::None,
-                    Subject::Cmwq(_) => Limit::AtMost(bound),
-                };
-                [
-                    subject.to_string(),
-                    held(idle.show(0), idle.median(), limit(512.0)),
-                    threads.show(0),
-                    held(worker.show(1), worker.median(), limit(32.0)),
-                    held(task.show(0), task.median(), limit(200.0)),
-                ]
-            }),
-        );
-        Ok(())
+    fn rows(&self, _: &Settings) -> Vec<Row> {
+        vec![
+            Row::new("idle runtime", &[IDLE], idle).here().value(IDLE, Cmwq, Limit::AtMost(512.0)),
+            Row::new("32 blocked tasks", &[PER_WORKER], worker)
+                .here()
+                .contenders([Cmwq, CmwqUnprivileged])
+                .value(PER_WORKER, Cmwq, Limit::AtMost(32.0)),
+            // Less is better: fewer than tokio.
+            Row::new("a task", &[PER_TASK], task).here().ratio(PER_TASK, Tokio, Limit::AtMost(1.0)),
+        ]
     }
 }
 
-#[derive(Default)]
-struct Results {
-    idle: Runs,
-    threads: Runs,
-    worker: Runs,
-    task: Runs,
-}
-
-fn measure(subject: Subject, cores: usize, empty: f64, results: &mut Results) -> Result<()> {
-    let mut child = Running::start(Role::Idle(subject, cores))?;
+fn idle(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let empty = settled(&Running::start(contender, *settings, Service::Empty)?)?;
+    let child = Running::start(contender, *settings, Service::Idle)?;
     let idle = settled(&child)?;
-    let threads = process::threads(child.id())?;
-    results.idle.push(idle - empty);
-    results.threads.push(threads as f64);
+    let threads = procfs::threads(child.id())? as f64;
+    Ok(Sample::default().with(IDLE, idle - empty).beside("threads", threads))
+}
 
-    // tokio has no workers to bring.
-    if subject != Subject::Tokio {
-        child.step(&format!("block {BLOCKED}"))?;
-        let blocked = settled(&child)?;
-        let extra = process::threads(child.id())?.saturating_sub(threads);
-        results.worker.push((blocked - idle) / extra.max(1) as f64);
-        child.step("resume")?;
+fn worker(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let mut child = Running::start(contender, *settings, Service::Idle)?;
+    let idle = settled(&child)?;
+    let threads = procfs::threads(child.id())?;
+    child.step(&format!("block {BLOCKED}"))?;
+    let blocked = settled(&child)?;
+    let extra = procfs::threads(child.id())?.saturating_sub(threads);
+    child.step("resume")?;
+    match extra {
+        0 => Err("blocked tasks brought no worker".into()),
+        _ => Ok(Sample::default().with(PER_WORKER, (blocked - idle) / extra as f64)),
     }
+}
 
-    let mut child = Running::start(Role::Tasks(subject, cores))?;
+fn task(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let mut child = Running::start(contender, *settings, Service::Tasks)?;
     // The first time fills what the runtime keeps.
     child.step("")?;
-    results.task.push(child.step("")?.parse()?);
-    Ok(())
+    Ok(Sample::default().with(PER_TASK, child.step("")?.parse()?))
 }
 
 /// Anonymous KiB, once the child has come to rest.
 fn settled(child: &Running) -> Result<f64> {
     thread::sleep(SETTLE);
-    Ok(process::anonymous_kib(child.id())? as f64)
+    Ok(procfs::anonymous_kib(child.id())? as f64)
 }

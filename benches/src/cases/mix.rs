@@ -9,15 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cmwq::runtime::Detector;
 use hdrhistogram::Histogram;
 
 use crate::{
     Result,
-    case::{Case, Options},
-    stats::{Runs, histogram, us},
-    subject::{Runtime, Subject, on},
-    table::{self, Limit, held},
+    blocks::{self, Way},
+    case::{Case, Figure, Limit, Row, Sample, Settings},
+    contender::Contender::{self, *},
+    measure::stats::{histogram, us},
+    on,
+    runtimes::Runtime,
 };
 
 const TICKERS: usize = 8;
@@ -25,6 +26,10 @@ const TICK: Duration = Duration::from_millis(1);
 const BLOCKERS: usize = 4;
 const BLOCK: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(5);
+
+const P50: Figure = Figure::less("ticker late p50, us");
+const P99: Figure = Figure::less("ticker late p99, us");
+const CALLS: Figure = Figure::more("blocking calls");
 
 pub struct Mix;
 
@@ -37,139 +42,78 @@ impl Case for Mix {
         "8 tickers of 1 ms beside 4 tasks that block for 20 ms, then sleep 5 ms"
     }
 
-    fn run(&self, options: &Options) -> Result<()> {
-        let length = options.pick(Duration::from_secs(3), Duration::from_secs(1));
-        let subjects = Subject::available(&Subject::ALL);
-        let mut results: Vec<_> = subjects.iter().map(|_| Results::default()).collect();
-        for run in 0..options.runs {
-            eprintln!("run {} of {}", run + 1, options.runs);
-            for (subject, results) in subjects.iter().zip(&mut results) {
-                results.mixed.push(on!(*subject, measure(options.cores, BLOCKERS, length))?);
-                results.alone.push(on!(*subject, measure(options.cores, 0, length))?);
-            }
-        }
-
-        println!(
-            "{} cores, {length:?}, {} runs: median (smallest..largest); lateness of the tickers in us",
-            options.cores, options.runs
-        );
-        table::print(
-            ["", "late p50", "late p99", "p99 / p99 alone", "blocking calls"],
-            subjects.iter().zip(&results).map(|(subject, results)| {
-                let limits = Limits::of(*subject, length);
-                let Sides { p50, p99, calls } = &results.mixed;
-                let ratio = p99.ratio(&results.alone.p99);
-                [
-                    subject.to_string(),
-                    held(p50.show(0), p50.median(), limits.p50),
-                    held(p99.show(0), p99.median(), limits.p99),
-                    held(ratio.show(2), ratio.median(), limits.ratio),
-                    held(calls.show(0), calls.median(), limits.calls),
-                ]
-            }),
-        );
-        println!("The same tickers alone:");
-        table::print(
-            ["", "late p50", "late p99"],
-            subjects.iter().zip(&results).map(|(subject, results)| {
-                let (p50, p99) = (&results.alone.p50, &results.alone.p99);
-                let (low, high) = alone_limits(*subject);
-                [
-                    subject.to_string(),
-                    held(p50.show(0), p50.median(), low),
-                    held(p99.show(0), p99.median(), high),
-                ]
-            }),
-        );
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Results {
-    mixed: Sides,
-    alone: Sides,
-}
-
-/// Microseconds and calls, run by run.
-#[derive(Default)]
-struct Sides {
-    p50: Runs,
-    p99: Runs,
-    calls: Runs,
-}
-
-impl Sides {
-    fn push(&mut self, (lateness, calls): (Histogram<u64>, u64)) {
-        self.p50.push(us(&lateness, 0.5));
-        self.p99.push(us(&lateness, 0.99));
-        self.calls.push(calls as f64);
-    }
-}
-
-/// What the project promises.
-struct Limits {
-    p50: Limit,
-    p99: Limit,
-    ratio: Limit,
-    calls: Limit,
-}
-
-impl Limits {
-    fn of(subject: Subject, length: Duration) -> Limits {
+    fn rows(&self, settings: &Settings) -> Vec<Row> {
         // Of the 480 calls that fit into 3 s.
-        let part = length.as_secs_f64() / 3.0;
-        let calls = |n: f64| Limit::AtLeast((n * part).floor());
-        match subject {
-            Subject::Cmwq(Detector::Idle | Detector::Perf) => Limits {
-                p50: Limit::AtMost(45.0),
-                p99: Limit::AtMost(150.0),
-                ratio: Limit::AtMost(1.3),
-                calls: calls(475.0),
-            },
-            Subject::Cmwq(Detector::Monitor) => Limits {
-                p50: Limit::AtMost(120.0),
-                p99: Limit::AtMost(1000.0),
-                ratio: Limit::None,
-                calls: calls(465.0),
-            },
-            _ => Limits {
-                p50: Limit::None,
-                p99: Limit::None,
-                ratio: Limit::None,
-                calls: Limit::None,
-            },
+        let calls = |n: f64| Limit::AtLeast((n * length(settings).as_secs_f64() / 3.0).floor());
+        let mut row =
+            Row::new("4 x 20 ms", &[P50, P99, CALLS], |contender, settings| match contender {
+                Go => blocks::go("mix", BLOCKERS, BLOCK, length(settings)).map(|figures| {
+                    Sample::default()
+                        .with(P50, figures.ticker_p50)
+                        .with(P99, figures.ticker_p99)
+                        .with(CALLS, figures.calls)
+                }),
+                _ => on!(contender, measure(settings)),
+            })
+            .contenders([
+                Tokio,
+                TokioSpawnBlocking,
+                Cmwq,
+                CmwqUnprivileged,
+                CmwqIdle,
+                CmwqPerf,
+                CmwqMonitor,
+                Go,
+            ])
+            .ratio(P99, Tokio, Limit::AtMost(1.0 / 150.0))
+            .ratio(P99, TokioSpawnBlocking, Limit::AtMost(0.5))
+            .ratio(P99, Go, Limit::AtMost(0.5));
+        for ours in [Cmwq, CmwqUnprivileged, CmwqIdle, CmwqPerf] {
+            row = row
+                .value(P50, ours, Limit::AtMost(45.0))
+                .value(P99, ours, Limit::AtMost(150.0))
+                .value(CALLS, ours, calls(475.0));
         }
+        vec![
+            row.value(P50, CmwqMonitor, Limit::AtMost(120.0))
+                .value(P99, CmwqMonitor, Limit::AtMost(1000.0))
+                .value(CALLS, CmwqMonitor, calls(465.0)),
+        ]
     }
 }
 
-/// Median and p99 of tickers that nothing blocks.
-pub fn alone_limits(subject: Subject) -> (Limit, Limit) {
-    match subject {
-        Subject::Tokio => (Limit::None, Limit::None),
-        Subject::Cmwq(_) => (Limit::AtMost(35.0), Limit::AtMost(200.0)),
-    }
+fn length(settings: &Settings) -> Duration {
+    settings.pick(Duration::from_secs(3), Duration::from_millis(600))
+}
+
+fn measure<R: Runtime>(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let (lateness, calls) = lateness::<R>(contender, settings.cores, BLOCKERS, length(settings))?;
+    Ok(Sample::default()
+        .with(P50, us(&lateness, 0.5))
+        .with(P99, us(&lateness, 0.99))
+        .with(CALLS, calls as f64))
 }
 
 /// One run: the lateness of all tickers and the number of blocking calls that began within it.
-pub fn measure<R: Runtime>(
-    subject: Subject,
+pub fn lateness<R: Runtime>(
+    contender: Contender,
     cores: usize,
     blockers: usize,
     length: Duration,
 ) -> Result<(Histogram<u64>, u64)> {
-    let runtime = R::start(subject, cores)?;
+    let runtime = R::start(contender, cores)?;
     let shared = Arc::new(Shared {
         stop: AtomicBool::new(false),
         calls: AtomicU64::new(0),
         lateness: Mutex::new(histogram()),
     });
+    let way = Way::of(contender);
     runtime.block_on(async {
         for _ in 0..TICKERS {
-            drop(R::spawn(ticker::<R>(shared.clone())));
+            R::detach(ticker::<R>(shared.clone()));
         }
         for _ in 0..blockers {
-            drop(R::spawn(blocker::<R>(shared.clone())));
+            R::detach(blocker::<R>(shared.clone(), way));
         }
     });
     thread::sleep(length);
@@ -179,7 +123,10 @@ pub fn measure<R: Runtime>(
     let calls = shared.calls.load(Relaxed);
     runtime.stop();
     let lateness = shared.lateness.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok((lateness, calls))
+    match lateness.len() {
+        0 => Err("no ticker ticked".into()),
+        _ => Ok((lateness, calls)),
+    }
 }
 
 struct Shared {
@@ -199,9 +146,9 @@ async fn ticker<R: Runtime>(shared: Arc<Shared>) {
     all.add(lateness).expect("all have the same bounds");
 }
 
-async fn blocker<R: Runtime>(shared: Arc<Shared>) {
+async fn blocker<R: Runtime>(shared: Arc<Shared>, way: Way) {
     while !shared.stop.load(Relaxed) {
-        thread::sleep(BLOCK);
+        way.block::<R>(BLOCK).await;
         shared.calls.fetch_add(1, Relaxed);
         R::sleep(PAUSE).await;
     }

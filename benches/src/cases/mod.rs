@@ -1,14 +1,34 @@
 //! The cases. A new one is a file here and a line in [`ALL`].
 
+mod blocking;
+mod channels;
 mod detect;
+mod echo;
+mod files;
+mod http;
 mod idle;
 mod memory;
 mod mix;
-mod spawn;
+mod scale;
+mod scheduler;
+mod short;
 mod timers;
 
 use crate::case::Case;
 
-/// In the order of the help.
-pub const ALL: [&dyn Case; 6] =
-    [&mix::Mix, &timers::Timers, &detect::Detect, &memory::Memory, &idle::Idle, &spawn::Spawn];
+/// In the order in which they run.
+pub const ALL: [&dyn Case; 13] = [
+    &scheduler::Scheduler,
+    &channels::Channels,
+    &timers::Timers,
+    &echo::Echo,
+    &http::Http,
+    &files::Files,
+    &blocking::Blocking,
+    &short::Short,
+    &scale::Scale,
+    &mix::Mix,
+    &detect::Detect,
+    &memory::Memory,
+    &idle::Idle,
+];

@@ -1,17 +1,26 @@
-//! How late are timers when nothing is in their way?
+//! How many timers a second, and how late are they when nothing is in their way?
 
 use std::time::{Duration, Instant};
 
 use super::mix;
 use crate::{
     Result,
-    case::{Case, Options},
-    stats::{Runs, us},
-    subject::{Runtime, Subject, on},
-    table::{self, Limit, held},
+    case::{Case, Figure, Limit, PER_SECOND, Row, Sample, Settings},
+    child::measured::finish,
+    contender::Contender,
+    measure::stats::us,
+    micro::{
+        Micro, inside,
+        timers::{InsertCancel, Sleeps},
+    },
+    on,
+    runtimes::Runtime,
 };
 
-const LONG: Duration = Duration::from_secs(2);
+const P50: Figure = Figure::less("late p50, us");
+const P99: Figure = Figure::less("late p99, us");
+const LATE: Figure = Figure::less("late, us");
+
 /// Timers that are due within the same second.
 const MANY: usize = 10_000;
 
@@ -23,88 +32,69 @@ impl Case for Timers {
     }
 
     fn about(&self) -> &'static str {
-        "lateness of 8 tickers of 1 ms, of one sleep of 2 s, of 10,000 sleeps within a second"
+        "100,000 sleeps; insert and cancel; lateness of tickers, of a long sleep, of 10,000 sleeps"
     }
 
-    fn run(&self, options: &Options) -> Result<()> {
-        let length = options.pick(Duration::from_secs(3), Duration::from_secs(1));
-        let subjects = Subject::available(&Subject::ALL);
-        let mut results: Vec<_> = subjects.iter().map(|_| Results::default()).collect();
-        for run in 0..options.runs {
-            eprintln!("run {} of {}", run + 1, options.runs);
-            for (subject, results) in subjects.iter().zip(&mut results) {
-                let (ticks, _) = {
-                    use mix::measure;
-                    on!(*subject, measure(options.cores, 0, length))?
-                };
-                results.p50.push(us(&ticks, 0.5));
-                results.p99.push(us(&ticks, 0.99));
-                results.long.push(on!(*subject, long(options.cores))?);
-                results.many.push(on!(*subject, many(options.cores))?);
-            }
+    fn rows(&self, _: &Settings) -> Vec<Row> {
+        let promised = |row: Row, bound| {
+            row.ratio(PER_SECOND, Contender::Tokio, Limit::AtLeast(bound))
+                .ratio(PER_SECOND, Contender::Smol, Limit::AtLeast(1.2))
+                .ratio(PER_SECOND, Contender::CmwqOff, Limit::AtLeast(0.95))
+        };
+        let mut tickers = Row::new("8 tickers of 1 ms", &[P50, P99], |contender, settings| {
+            on!(contender, tickers(settings))
+        });
+        for ours in [Contender::Cmwq, Contender::CmwqUnprivileged] {
+            tickers = tickers.value(P50, ours, Limit::AtMost(35.0)).value(
+                P99,
+                ours,
+                Limit::AtMost(200.0),
+            );
         }
-
-        println!(
-            "{} cores, {} runs: median (smallest..largest), all in us",
-            options.cores, options.runs
-        );
-        table::print(
-            ["", "1 ms late p50", "p99", "2 s late", "10,000: mean"],
-            subjects.iter().zip(&results).map(|(subject, results)| {
-                let (low, high) = mix::alone_limits(*subject);
-                let long = match subject {
-                    Subject::Tokio => Limit::None,
-                    Subject::Cmwq(_) => Limit::AtMost(200.0),
-                };
-                [
-                    subject.to_string(),
-                    held(results.p50.show(0), results.p50.median(), low),
-                    held(results.p99.show(0), results.p99.median(), high),
-                    held(results.long.show(0), results.long.median(), long),
-                    results.many.show(0),
-                ]
+        vec![
+            promised(Sleeps.row(), 1.5),
+            promised(InsertCancel.row(), 1.0),
+            tickers,
+            Row::new("one long sleep", &[LATE], |contender, settings| {
+                on!(contender, long(settings))
+            })
+            .value(LATE, Contender::Cmwq, Limit::AtMost(200.0)),
+            Row::new("10,000 sleeps within a second, mean", &[LATE], |contender, settings| {
+                on!(contender, many(settings))
             }),
-        );
-        Ok(())
+        ]
     }
 }
 
-#[derive(Default)]
-struct Results {
-    p50: Runs,
-    p99: Runs,
-    long: Runs,
-    many: Runs,
+fn tickers<R: Runtime>(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let length = settings.pick(Duration::from_secs(2), Duration::from_millis(300));
+    let (lateness, _) = mix::lateness::<R>(contender, settings.cores, 0, length)?;
+    Ok(Sample::default().with(P50, us(&lateness, 0.5)).with(P99, us(&lateness, 0.99)))
 }
 
-/// Microseconds that one long sleep is late.
-fn long<R: Runtime>(subject: Subject, cores: usize) -> Result<f64> {
-    let runtime = R::start(subject, cores)?;
-    let late = runtime.block_on(async { R::spawn(lateness::<R>(LONG)).await });
-    runtime.stop();
-    Ok(late)
+fn long<R: Runtime>(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let length = settings.pick(Duration::from_secs(2), Duration::from_millis(500));
+    let runtime = R::start(contender, settings.cores)?;
+    let late = inside(&runtime, lateness::<R>(length));
+    Ok(finish(runtime, Sample::default().with(LATE, late)))
 }
 
 /// Mean microseconds that many sleeps are late, each with its own length.
-fn many<R: Runtime>(subject: Subject, cores: usize) -> Result<f64> {
-    let runtime = R::start(subject, cores)?;
-    let sum = runtime.block_on(async {
-        // From a task, so that they register with a core and not with this thread.
-        R::spawn(async {
-            let sleeps: Vec<_> = (0..MANY)
-                .map(|i| Duration::from_millis(100) + Duration::from_micros(100) * i as u32)
-                .map(|length| R::spawn(lateness::<R>(length)))
-                .collect();
-            let mut sum = 0.0;
-            for sleep in sleeps {
-                sum += sleep.await;
-            }
-            sum
-        })
-        .await
+fn many<R: Runtime>(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let runtime = R::start(contender, settings.cores)?;
+    // From a task, so that they register with a core and not with this thread.
+    let sum = inside(&runtime, async {
+        let sleeps: Vec<_> = (0..MANY)
+            .map(|i| Duration::from_millis(100) + Duration::from_micros(100) * i as u32)
+            .map(|length| R::spawn(lateness::<R>(length)))
+            .collect();
+        let mut sum = 0.0;
+        for sleep in sleeps {
+            sum += sleep.await;
+        }
+        sum
     });
-    runtime.stop();
-    Ok(sum / MANY as f64)
+    Ok(finish(runtime, Sample::default().with(LATE, sum / MANY as f64)))
 }
 
 async fn lateness<R: Runtime>(length: Duration) -> f64 {

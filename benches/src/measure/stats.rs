@@ -7,8 +7,8 @@ use hdrhistogram::Histogram;
 pub struct Runs(Vec<f64>);
 
 impl Runs {
-    pub fn push(&mut self, value: f64) {
-        self.0.push(value);
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// NaN when there was no run.
@@ -35,14 +35,24 @@ impl Runs {
         Runs(self.0.iter().zip(&to.0).map(|(a, b)| a / b).collect())
     }
 
-    /// `median (min..max)`, with so many digits after the point.
-    pub fn show(&self, digits: usize) -> String {
-        if self.0.is_empty() {
-            return "-".into();
-        }
-        let (median, min, max) = (self.median(), self.min(), self.max());
-        format!("{median:.digits$} ({min:.digits$}..{max:.digits$})")
+    /// Half the way from the smallest to the largest, in percent of the median, if there is a range.
+    pub fn half_range_percent(&self) -> Option<f64> {
+        let percent = (self.max() - self.min()) / self.median() * 50.0;
+        (self.0.len() > 1 && percent.is_finite()).then_some(percent)
     }
+}
+
+impl FromIterator<f64> for Runs {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        Runs(values.into_iter().collect())
+    }
+}
+
+/// None of nothing.
+pub fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let logarithms: Vec<_> = values.map(f64::ln).collect();
+    let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
+    (!logarithms.is_empty()).then(|| mean.exp())
 }
 
 /// A histogram of nanoseconds, three digits, up to a minute.
@@ -65,9 +75,17 @@ mod tests {
 
     #[test]
     fn median_and_range() {
-        assert_eq!(runs(&[3.0, 1.0, 2.0]).show(1), "2.0 (1.0..3.0)");
+        assert_eq!(runs(&[3.0, 1.0, 2.0]).median(), 2.0);
+        assert_eq!(runs(&[3.0, 1.0, 2.0]).half_range_percent(), Some(50.0));
         assert_eq!(runs(&[4.0, 1.0, 2.0, 3.0]).median(), 2.5);
         assert!(runs(&[]).median().is_nan());
+        assert_eq!(runs(&[1.0]).half_range_percent(), None);
+    }
+
+    #[test]
+    fn geometric() {
+        assert_eq!(geometric_mean([1.0, 4.0].into_iter()), Some(2.0));
+        assert_eq!(geometric_mean([].into_iter()), None);
     }
 
     #[test]

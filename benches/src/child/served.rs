@@ -1,7 +1,5 @@
-//! Child processes of this program, for what can only be measured on a process of its own.
-//!
-//! A child is this program with a word in the environment. It gets ready, says `ready`, does the
-//! next step at each line on its stdin, and ends when stdin does.
+//! A child that stays: it gets ready, says so, does the next step at each line on its stdin, and
+//! ends when stdin does. For what is watched or loaded from outside.
 
 use std::{
     hint::black_box,
@@ -17,72 +15,51 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
+use super::{Job, Role, measured::command};
 use crate::{
-    Result, alloc,
-    subject::{Runtime, Subject, on},
+    Result, case::Settings, contender::Contender, load::server, measure::alloc, on,
+    runtimes::Runtime,
 };
 
-const VARIABLE: &str = "CMWQ_BENCHES_CHILD";
-
-/// What a child does.
-#[derive(Clone, Copy, Debug)]
-pub enum Role {
+/// What it is there for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Service {
     /// Nothing: the empty program.
     Empty,
-    /// Starts a runtime, and that is all. Next steps: `block N` has N tasks block, until `resume`.
-    Idle(Subject, usize),
+    /// A runtime, and that is all. Next steps: `block N` has N tasks block, until `resume`.
+    Idle,
     /// A runtime that answers each line with the bytes allocated per spawned task beyond its future.
-    Tasks(Subject, usize),
+    Tasks,
+    /// A server that says the port at which it echoes.
+    Echo,
+    /// A server that says the port at which it answers HTTP/1.1.
+    Http,
 }
 
-impl Role {
-    fn word(self) -> String {
-        match self {
-            Role::Empty => "empty".into(),
-            Role::Idle(subject, cores) => format!("idle {} {cores}", subject.word()),
-            Role::Tasks(subject, cores) => format!("tasks {} {cores}", subject.word()),
-        }
+/// The child's side.
+pub fn run(job: &Job, service: Service) -> Result<()> {
+    let (contender, cores) = (job.contender, job.settings.cores);
+    match service {
+        Service::Empty => answer("ready", |_| Ok("done".into())),
+        Service::Idle => on!(contender, idle(cores)),
+        Service::Tasks => on!(contender, tasks(cores)),
+        Service::Echo => server::echo(contender, cores, announce),
+        Service::Http => server::http(contender, cores, announce),
     }
 }
 
-/// The role of this process, if it is a child.
-pub fn role() -> Option<Result<Role>> {
-    let text = std::env::var(VARIABLE).ok()?;
-    let mut words = text.split(' ');
-    let mut parse = || -> Result<Role> {
-        let mut word = || words.next().ok_or("a word is missing");
-        let role = word()?;
-        if role == "empty" {
-            return Ok(Role::Empty);
-        }
-        let subject = Subject::from_word(word()?)?;
-        let cores = word()?.parse()?;
-        match role {
-            "idle" => Ok(Role::Idle(subject, cores)),
-            "tasks" => Ok(Role::Tasks(subject, cores)),
-            _ => Err("no such role".into()),
-        }
-    };
-    Some(parse().map_err(|error| {
-        format!("{VARIABLE}=`{text}` is for this program's own children ({error}): unset it").into()
-    }))
+fn announce(port: u16) -> Result<()> {
+    answer(&port.to_string(), |_| Ok("done".into()))
 }
 
-/// A child's whole life.
-pub fn run(role: Role) -> Result<()> {
-    match role {
-        Role::Empty => answer(|_| Ok("done".into())),
-        Role::Idle(subject, cores) => on!(subject, idle(cores)),
-        Role::Tasks(subject, cores) => on!(subject, tasks(cores)),
-    }
-}
-
-fn idle<R: Runtime>(subject: Subject, cores: usize) -> Result<()> {
-    let runtime = R::start(subject, cores)?;
+fn idle<R: Runtime>(contender: Contender, cores: usize) -> Result<()> {
+    let runtime = R::start(contender, cores)?;
     // So that every worker has run something.
     runtime.block_on(async { R::spawn(R::sleep(Duration::from_millis(20))).await });
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
-    answer(|line| {
+    answer("ready", |line| {
         if let Some(n) = line.strip_prefix("block ") {
             let n = n.parse()?;
             *gate.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
@@ -90,12 +67,11 @@ fn idle<R: Runtime>(subject: Subject, cores: usize) -> Result<()> {
             runtime.block_on(async {
                 for _ in 0..n {
                     let (gate, blocked) = (gate.clone(), blocked.clone());
-                    // Detached.
-                    drop(R::spawn(async move {
+                    R::detach(async move {
                         blocked.fetch_add(1, Ordering::SeqCst);
                         let shut = gate.0.lock().unwrap_or_else(PoisonError::into_inner);
                         drop(gate.1.wait_while(shut, |open| !*open));
-                    }));
+                    });
                 }
             });
             while blocked.load(Ordering::SeqCst) < n {
@@ -109,10 +85,10 @@ fn idle<R: Runtime>(subject: Subject, cores: usize) -> Result<()> {
     })
 }
 
-fn tasks<R: Runtime>(subject: Subject, cores: usize) -> Result<()> {
+fn tasks<R: Runtime>(contender: Contender, cores: usize) -> Result<()> {
     const TASKS: usize = 10_000;
-    let runtime = R::start(subject, cores)?;
-    answer(|_| {
+    let runtime = R::start(contender, cores)?;
+    answer("ready", |_| {
         let bytes = runtime.block_on(async {
             // The handles have a place before the counting begins.
             let mut handles = Vec::with_capacity(TASKS);
@@ -142,9 +118,9 @@ impl Future for Held {
     }
 }
 
-/// Says `ready`, then answers each line; returns when stdin ends.
-fn answer(mut step: impl FnMut(&str) -> Result<String>) -> Result<()> {
-    println!("ready");
+/// Says that it is ready, then answers each line until stdin ends.
+fn answer(ready: &str, mut step: impl FnMut(&str) -> Result<String>) -> Result<()> {
+    println!("{ready}");
     for line in io::stdin().lock().lines() {
         println!("{}", step(&line?)?);
         io::stdout().flush()?;
@@ -158,23 +134,34 @@ pub struct Running {
     process: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-    role: Role,
+    name: String,
+    ready: String,
 }
 
 impl Running {
-    /// Returns when the child is ready.
-    pub fn start(role: Role) -> Result<Running> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .env(VARIABLE, role.word())
+    /// This program with that service; returns when it is ready.
+    pub fn start(contender: Contender, settings: Settings, service: Service) -> Result<Running> {
+        let job = Job { contender, settings, role: Role::Serve(service) };
+        Running::spawn(format!("{service:?} of {contender}"), command(&job)?)
+    }
+
+    /// Any program that says a line when it is ready.
+    pub fn spawn(name: String, mut command: Command) -> Result<Running> {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("cannot start the child process {role:?} ({error})"))?;
+            .map_err(|error| format!("cannot start the process {name} ({error})"))?;
         let stdin = process.stdin.take().expect("stdin is a pipe");
         let stdout = BufReader::new(process.stdout.take().expect("stdout is a pipe"));
-        let mut child = Running { process, stdin, stdout, role };
-        child.line()?;
+        let mut child = Running { process, stdin, stdout, name, ready: String::new() };
+        child.ready = child.line()?;
         Ok(child)
+    }
+
+    /// What it said when it was ready.
+    pub fn ready(&self) -> &str {
+        &self.ready
     }
 
     /// Has it do the next step; returns its answer.
@@ -190,9 +177,7 @@ impl Running {
     fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         match self.stdout.read_line(&mut line)? {
-            0 => {
-                Err(format!("the child process {:?} ended too early, see above", self.role).into())
-            }
+            0 => Err(format!("the process {} ended too early, see above", self.name).into()),
             _ => Ok(line.trim_end().to_owned()),
         }
     }
