@@ -15,7 +15,7 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 pub(crate) struct Shared {
@@ -285,6 +285,10 @@ impl Shared {
     }
 
     fn stop_if_empty(&self) {
+        // After the caller's own change, of the phase or of a count: of two callers, workers that
+        // complete the last tasks of two shards or the one that closes, one sees both. (A worker
+        // that did not see the closing changed its count before the sweep locked that shard.)
+        fence(Ordering::SeqCst);
         // Not before the sweep is over: a shard that is still open may take a task.
         if self.phase.load(Ordering::SeqCst) != DRAINING || self.owned.alive() > 0 {
             return;

@@ -6,6 +6,7 @@ use super::{Id, Schedule, harness};
 use crate::sync_types::UnsafeCell;
 use crate::sync_types::atomic::{AtomicPtr, AtomicU16};
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::task::Waker;
@@ -17,8 +18,9 @@ pub(super) struct Cell<F: Future, S> {
     pub(super) scheduler: S,
     /// RUNNING owns it; after COMPLETE, the `JoinHandle` (or the completer where there is none).
     pub(super) stage: UnsafeCell<Stage<F>>,
-    /// The `JoinHandle` owns it while JOIN_WAKER is clear, the completer while it is set.
-    pub(super) join_waker: UnsafeCell<Option<Waker>>,
+    /// The `JoinHandle` owns it while JOIN_WAKER is clear, the completer while it is set. Set in a
+    /// complete task: used up, not to be dropped.
+    pub(super) join_waker: UnsafeCell<ManuallyDrop<Option<Waker>>>,
 }
 
 pub(super) enum Stage<F: Future> {
@@ -64,7 +66,7 @@ where
             },
             scheduler,
             stage: UnsafeCell::new(Stage::Future(future)),
-            join_waker: UnsafeCell::new(None),
+            join_waker: UnsafeCell::new(ManuallyDrop::new(None)),
         });
         // SAFETY: Box::into_raw is never null.
         unsafe { NonNull::new_unchecked(Box::into_raw(cell).cast()) }

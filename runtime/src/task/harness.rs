@@ -5,12 +5,13 @@
 
 use super::cell::{Cell, Stage};
 use super::raw::{Header, Notified, Output, RawTask};
-use super::state::{ABORT, COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnIdle};
+use super::state::{ABORT, COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnHandleDrop, OnIdle};
 use super::waker::waker_ref;
 use super::{JoinError, Schedule};
 use crate::contain::{contain, discard};
 use std::any::Any;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -99,20 +100,16 @@ where
         self.raw().ref_dec(references);
     }
 
+    /// Uses the join waker up. The slot keeps its bytes: a handle that is being polled may compare
+    /// wakers at this moment. Nobody drops them, since JOIN_WAKER stays set.
     fn wake_joiner(&self) {
-        // Only reads: a handle that is being polled may compare wakers at this moment.
-        self.cell().join_waker.with(|slot| {
-            // SAFETY: JOIN_WAKER was set when the task completed: nobody writes the slot until
-            // return_join_waker().
-            if let Some(waker) = unsafe { &*slot } {
-                contain(|| waker.wake_by_ref());
-            }
+        let waker = self.cell().join_waker.with(|slot| {
+            // SAFETY: JOIN_WAKER was set when the task completed: the slot is initialised, nobody
+            // writes it any more, and it was ours to take.
+            unsafe { ManuallyDrop::into_inner(std::ptr::read(slot)) }
         });
-        if !self.raw().state().return_join_waker().has(JOIN_INTEREST) {
-            self.cell().join_waker.with_mut(|slot| {
-                // SAFETY: the handle has gone and left the waker to us.
-                unsafe { drop_waker(slot) }
-            });
+        if let Some(waker) = waker {
+            contain(|| waker.wake());
         }
     }
 
@@ -144,8 +141,8 @@ where
         }
         if seen.has(JOIN_WAKER) {
             let same = self.cell().join_waker.with(|slot| {
-                // SAFETY: while JOIN_WAKER is set nobody writes the slot before COMPLETE, and
-                // after it only if the handle (which polls us) is gone.
+                // SAFETY: while JOIN_WAKER is set nobody writes the slot. A completer may have used
+                // the waker up meanwhile: comparing looks at the pointers only.
                 unsafe { (*slot).as_ref().is_some_and(|w| w.will_wake(waker)) }
             });
             if same {
@@ -164,10 +161,11 @@ where
 /// # Safety
 ///
 /// The caller owns the slot.
-unsafe fn drop_waker(slot: *mut Option<Waker>) {
+unsafe fn drop_waker(slot: *mut ManuallyDrop<Option<Waker>>) {
     // SAFETY: the caller owns the slot.
-    let waker = unsafe { (*slot).take() };
-    contain(|| drop(waker));
+    if let Some(waker) = unsafe { (*slot).take() } {
+        contain(|| drop(waker));
+    }
 }
 
 /// # Safety
@@ -244,7 +242,15 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let cell = header.cast::<Cell<F, S>>().as_ptr();
+    // SAFETY: no reference is left, and the caller's last one made everything visible.
+    let harness = unsafe { Harness::<F, S>::new(header) };
+    if !harness.raw().state().load().has(JOIN_WAKER) {
+        harness.cell().join_waker.with_mut(|slot| {
+            // SAFETY: nobody else knows the task, and the waker was not used up.
+            unsafe { drop_waker(slot) }
+        });
+    }
+    let cell = harness.cell.as_ptr();
     // SAFETY: no reference is left. Drops of user values may unwind: the task's memory is then
     // still freed by the Box, and the panic stops here.
     contain(|| drop(unsafe { Box::from_raw(cell) }));
@@ -289,21 +295,30 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
-    // SAFETY: the JoinHandle holds a reference until ref_dec().
+    // SAFETY: the JoinHandle holds a reference until it is given back below.
     let harness = unsafe { Harness::<F, S>::new(header) };
     harness.cell().scheduler.handle_dropped(harness.raw());
-    let after = harness.raw().state().drop_join_handle();
-    if after.has(COMPLETE)
-        && let Err(panic) = harness.set_stage(Stage::Consumed)
-    {
-        // Whoever drops the handle has no interest in the task, and none in how its output fared.
-        discard(panic);
-    }
-    if !after.has(JOIN_WAKER) {
+    let drop_waker_of_handle = || {
         harness.cell().join_waker.with_mut(|slot| {
             // SAFETY: JOIN_WAKER is clear: the slot is the handle's.
             unsafe { drop_waker(slot) }
         });
+    };
+    let raw = harness.raw();
+    match raw.state().drop_join_handle() {
+        OnHandleDrop::Gone => return,
+        OnHandleDrop::Dealloc => return raw.dealloc(),
+        OnHandleDrop::Waker => drop_waker_of_handle(),
+        OnHandleDrop::Output { waker_used } => {
+            if let Err(panic) = harness.set_stage(Stage::Consumed) {
+                // Whoever drops the handle has no interest in the task, and none in how its output
+                // fared.
+                discard(panic);
+            }
+            if !waker_used {
+                drop_waker_of_handle();
+            }
+        }
     }
-    harness.raw().ref_dec(1);
+    raw.ref_dec(1);
 }

@@ -33,9 +33,9 @@
 //!   of polling. So a future is only ever dropped by a poller, never by the thread that aborts.
 //! - JOIN_WAKER: the join waker belongs to the completer while set, to the `JoinHandle` while
 //!   clear. The handle changes the waker only after it has taken the flag back, which fails once
-//!   the task is COMPLETE. A handle that is dropped before completion takes the flag with it;
-//!   after completion the completer returns the flag when it has used the waker, and whichever of
-//!   the two comes last drops it.
+//!   the task is COMPLETE. A handle that is dropped before completion takes the flag with it. A
+//!   completer that finds the flag uses the waker up (a wake by value), and the flag stays set:
+//!   nobody drops what is left in the slot.
 //!
 //! References: the owned list (until completion), the queue (while PENDING or RUNNING), the
 //! `JoinHandle`, each waker and each `AbortHandle`.

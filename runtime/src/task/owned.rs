@@ -5,7 +5,9 @@
 //! list carries one reference that belongs to the list.
 //!
 //! `alive` counts tasks from insertion to completion. It is not the length of the lists: shutting
-//! down takes tasks out of them first and sees them complete later.
+//! down takes tasks out of them first and sees them complete later. It changes under the lock with
+//! plain loads and stores; `alive()` reads it without. Who wants to know that no task is left while
+//! others complete tasks fences between its own change and that look: one of them then sees all.
 
 use super::raw::{Header, Notified, RawTask};
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
@@ -19,6 +21,7 @@ pub(crate) struct OwnedTasks {
 
 struct Shard {
     list: Mutex<List>,
+    /// Written under the lock.
     alive: AtomicUsize,
 }
 
@@ -71,7 +74,7 @@ impl OwnedTasks {
             // SAFETY: a task in the list is alive, and its links are guarded by the lock.
             unsafe { next.as_ref().owned.with_mut(|links| (*links).prev = Some(this)) };
         }
-        shard.alive.fetch_add(1, Ordering::Relaxed);
+        shard.alive.store(shard.alive.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         true
     }
 
@@ -83,9 +86,7 @@ impl OwnedTasks {
         // SAFETY: guarded by the shard's lock.
         let counted = task.header().owned.with(|links| unsafe { (*links).counted });
         if counted {
-            // SeqCst: of two workers that complete the last tasks of two shards one has to see that
-            // none is left.
-            shard.alive.fetch_sub(1, Ordering::SeqCst);
+            shard.alive.store(shard.alive.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
         }
         was_linked
     }
@@ -105,7 +106,7 @@ impl OwnedTasks {
 
     /// Tasks that have not completed.
     pub(crate) fn alive(&self) -> usize {
-        self.shards.iter().map(|shard| shard.alive.load(Ordering::SeqCst)).sum()
+        self.shards.iter().map(|shard| shard.alive.load(Ordering::Relaxed)).sum()
     }
 }
 

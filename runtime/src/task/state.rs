@@ -16,7 +16,7 @@ pub(super) const COMPLETE: usize = 1 << 2;
 pub(super) const ABORT: usize = 1 << 3;
 /// A `JoinHandle` exists; it owns the output.
 pub(super) const JOIN_INTEREST: usize = 1 << 4;
-/// The join waker is set and belongs to whoever completes the task.
+/// The join waker is set and belongs to whoever completes the task; then it has been used up.
 pub(super) const JOIN_WAKER: usize = 1 << 5;
 /// One reference.
 const REF: usize = 1 << 6;
@@ -52,6 +52,19 @@ pub(super) enum OnIdle {
     Requeue,
     /// That was the last reference.
     Dealloc,
+}
+
+/// What a `JoinHandle` that goes has to do after its transition.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum OnHandleDrop {
+    /// Nothing: its reference has been given back. A waker left in the slot goes with the task.
+    Gone,
+    /// That was the last reference.
+    Dealloc,
+    /// Drop the waker, then give the reference back.
+    Waker,
+    /// Drop the output, and the waker unless the completer has used it; then the reference.
+    Output { waker_used: bool },
 }
 
 /// A copy of the word.
@@ -167,25 +180,30 @@ impl State {
     /// Takes the join waker back to change it; `false` if the task completed meanwhile.
     pub(super) fn reclaim_join_waker(&self) -> bool {
         self.update(|s| {
-            // A completer may have returned the flag already.
-            debug_assert!(s & JOIN_INTEREST != 0 && s & (JOIN_WAKER | COMPLETE) != 0);
+            debug_assert!(s & JOIN_INTEREST != 0 && s & JOIN_WAKER != 0);
             if s & COMPLETE != 0 { (s, false) } else { (s & !JOIN_WAKER, true) }
         })
     }
 
-    /// The completer has used the join waker. Returns the word before: without JOIN_INTEREST
-    /// the waker is the completer's to drop.
-    pub(super) fn return_join_waker(&self) -> Snapshot {
-        Snapshot(self.0.fetch_and(!JOIN_WAKER, Ordering::AcqRel))
-    }
-
-    /// The `JoinHandle` goes. Returns the word after: COMPLETE means that the output is the
-    /// handle's to drop, no JOIN_WAKER that the waker is.
-    pub(super) fn drop_join_handle(&self) -> Snapshot {
+    /// The `JoinHandle` goes. With one read-modify-write at most: most handles go before the task
+    /// is polled for the first time, or after they have taken its output.
+    pub(super) fn drop_join_handle(&self) -> OnHandleDrop {
+        let complete = |s: usize| OnHandleDrop::Output { waker_used: s & JOIN_WAKER != 0 };
+        // What the completer stored is visible, and from now on it leaves the flags alone.
+        let seen = self.load();
+        if seen.has(COMPLETE) {
+            return complete(seen.0);
+        }
         self.update(|s| {
-            let kept = if s & COMPLETE != 0 { s } else { s & !JOIN_WAKER };
-            let next = kept & !JOIN_INTEREST;
-            (next, Snapshot(next))
+            debug_assert!(s & JOIN_INTEREST != 0);
+            if s & COMPLETE != 0 {
+                (s, complete(s))
+            } else if s & JOIN_WAKER != 0 {
+                (s & !(JOIN_INTEREST | JOIN_WAKER), OnHandleDrop::Waker)
+            } else {
+                let next = (s & !JOIN_INTEREST) - REF;
+                (next, if next < REF { OnHandleDrop::Dealloc } else { OnHandleDrop::Gone })
+            }
         })
     }
 
