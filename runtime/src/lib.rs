@@ -83,6 +83,6 @@ pub use cmwq_macros::{main, test};
 pub use task::spawn;
 pub use tokio::{join, pin, select, try_join};
 pub use unpinned::unpinned;
-pub use workqueue::Workqueue;
+pub use workqueue::{Work, Workqueue};
 
 pub(crate) use cmwq_io::budget;

@@ -25,7 +25,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { word: AtomicU32::new(AWAKE) }
     }
 

@@ -31,6 +31,7 @@ pub use config::UnhandledPanic;
 pub use error::{BuildError, TryCurrentError};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor};
 
+pub(crate) use block_on::wait;
 pub(crate) use shared::Shared;
 
 use crate::contain::contain;

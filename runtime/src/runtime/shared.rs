@@ -265,6 +265,20 @@ impl Shared {
         self.stop_if_empty();
     }
 
+    /// A work item is to be queued, near a core: the runtime does not stop before
+    /// [`work_is_gone`](Self::work_is_gone). `false` if it shuts down; the call that takes it back
+    /// is owed all the same.
+    pub(crate) fn hold_work(&self, core: usize) -> bool {
+        self.owned.hold(core);
+        !self.is_closing()
+    }
+
+    /// What [`hold_work`](Self::hold_work) has counted is over. Not under a lock.
+    pub(crate) fn work_is_gone(&self, core: usize) {
+        self.owned.unhold(core);
+        self.task_is_gone();
+    }
+
     /// A task has completed, of whichever queue.
     pub(crate) fn task_is_gone(&self) {
         if self.is_closing() {

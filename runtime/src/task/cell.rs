@@ -52,10 +52,10 @@ where
         drop_join_handle: harness::drop_join_handle::<F, S>,
     };
 
-    pub(super) fn allocate(future: F, scheduler: S, birth: Birth) -> NonNull<Header> {
+    pub(super) fn allocate(state: State, future: F, scheduler: S, birth: Birth) -> NonNull<Header> {
         let cell = Box::new(Cell {
             header: Header {
-                state: State::new(),
+                state,
                 vtable: &Self::VTABLE,
                 queue_next: AtomicPtr::new(ptr::null_mut()),
                 owned: UnsafeCell::new(OwnedLinks::default()),

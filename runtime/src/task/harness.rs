@@ -4,8 +4,8 @@
 //! waker) runs under `catch_unwind`: a panic must not cost the runtime a worker.
 
 use super::cell::{Cell, Stage};
-use super::raw::{Header, Notified, Output, RawTask};
-use super::state::{ABORT, COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnHandleDrop, OnIdle};
+use super::raw::{Header, Notified, Output, RawTask, Start};
+use super::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnHandleDrop, OnIdle};
 use super::waker::waker_ref;
 use super::{JoinError, Schedule};
 use crate::contain::{contain, discard};
@@ -69,6 +69,17 @@ where
                 dropped
             }
         })
+    }
+
+    /// RUNNING to idle, or to the queue again.
+    #[inline]
+    fn idle(&self) {
+        match self.cell().scheduler.end(self.raw()) {
+            OnIdle::Idle => {}
+            // The reference that we were given goes on to the queue.
+            OnIdle::Requeue => self.cell().scheduler.requeue(Notified::new(self.raw())),
+            OnIdle::Dealloc => self.raw().dealloc(),
+        }
     }
 
     /// RUNNING to COMPLETE with the result, and everything that follows from it.
@@ -181,10 +192,14 @@ where
     let harness = unsafe { Harness::<F, S>::new(header) };
     let raw = harness.raw();
     let id = raw.header().id;
-    let state = raw.state();
-    if state.start_poll().has(ABORT) {
-        harness.complete(Err(harness.cell().scheduler.cancel_error(id)));
-        return;
+    match harness.cell().scheduler.start(raw) {
+        Start::Poll => {}
+        Start::Cancel => {
+            harness.complete(Err(harness.cell().scheduler.cancel_error(id)));
+            return;
+        }
+        Start::Skip => return harness.idle(),
+        Start::Leave => return,
     }
     let waker = waker_ref(header);
     let mut cx = Context::from_waker(&waker);
@@ -194,12 +209,7 @@ where
     match polled {
         Ok(Poll::Ready(output)) => harness.complete(Ok(output)),
         Err(panic) => harness.complete(Err(JoinError::panic(id, panic))),
-        Ok(Poll::Pending) => match state.end_poll() {
-            OnIdle::Idle => {}
-            // The reference that we were given goes on to the queue.
-            OnIdle::Requeue => harness.cell().scheduler.requeue(Notified::new(harness.raw())),
-            OnIdle::Dealloc => harness.raw().dealloc(),
-        },
+        Ok(Poll::Pending) => harness.idle(),
     }
 }
 

@@ -66,6 +66,7 @@ mod spawn;
 mod state;
 mod task_local;
 mod waker;
+mod work;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
@@ -86,8 +87,10 @@ pub use task_local::{AccessError, LocalKey, TaskLocalFuture};
 
 pub(crate) use cell::Birth;
 pub(crate) use owned::OwnedTasks;
-pub(crate) use raw::{Header, Notified, RawTask};
+pub(crate) use raw::{Header, Notified, RawTask, Start};
+pub(crate) use state::OnIdle;
 pub(crate) use waker::is_task_waker;
+pub(crate) use work::WorkTask;
 
 use std::future::Future;
 
@@ -104,6 +107,17 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     fn task_panicked(&self);
 
     // What workqueues want to know. The default queue does not.
+
+    /// The task comes from a queue: does this thread poll it?
+    #[inline]
+    fn start(&self, task: RawTask) -> Start {
+        task.start_poll()
+    }
+    /// The poll has returned `Pending`, or there was none after [`Start::Skip`].
+    #[inline]
+    fn end(&self, task: RawTask) -> OnIdle {
+        task.end_poll()
+    }
 
     /// This thread begins to poll the task.
     #[inline]
@@ -139,7 +153,7 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let raw = RawTask::new(cell::Cell::allocate(future, scheduler, birth));
+    let raw = RawTask::new(cell::Cell::allocate(state::State::new(), future, scheduler, birth));
     (Notified::new(raw), JoinHandle::new(raw))
 }
 
@@ -155,7 +169,7 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let raw = RawTask::new(cell::Cell::allocate(future, scheduler, birth));
+    let raw = RawTask::new(cell::Cell::allocate(state::State::new(), future, scheduler, birth));
     let handle = JoinHandle::new(raw);
     // SAFETY: the cell was made for these types just now, and the handle keeps it.
     let scheduler = unsafe { &raw.pointer().cast::<cell::Cell<F, S>>().as_ref().scheduler };

@@ -91,6 +91,16 @@ impl OwnedTasks {
         was_linked
     }
 
+    /// Counts something that is no task of the list as alive: a work item that is queued.
+    pub(crate) fn hold(&self, shard: usize) {
+        // SeqCst: against the shutdown, which stores its phase and then looks at the count.
+        self.shards[shard % self.shards.len()].alive.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn unhold(&self, shard: usize) {
+        self.shards[shard % self.shards.len()].alive.fetch_sub(1, Ordering::SeqCst);
+    }
+
     /// Refuses further tasks of `shard`, and takes one out; until there is none.
     pub(crate) fn close(&self, shard: usize) -> Option<Orphan> {
         let mut list = lock(&self.shards[shard].list);

@@ -1,6 +1,6 @@
 //! What the scheduler sees of a task: a header, and a pointer to it.
 
-use super::state::{OnAbort, OnWake, State};
+use super::state::{ABORT, OnAbort, OnIdle, OnWake, State};
 use super::{Id, JoinError};
 use crate::sync_types::UnsafeCell;
 use crate::sync_types::atomic::{AtomicPtr, AtomicU16, Ordering};
@@ -53,6 +53,18 @@ pub(super) struct Vtable {
     pub(super) drop_join_handle: unsafe fn(NonNull<Header>),
 }
 
+/// What a thread does with a task that it took from a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    Poll,
+    /// It was aborted: complete it without a poll.
+    Cancel,
+    /// It does not complete, and is not polled either.
+    Skip,
+    /// Nothing: the scheduler has kept the queue's reference.
+    Leave,
+}
+
 /// A pointer to a live task. Copy, and counts nothing: the types around it own references.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RawTask(NonNull<Header>);
@@ -93,6 +105,18 @@ impl RawTask {
         if self.state().ref_dec(count) {
             self.dealloc();
         }
+    }
+
+    /// PENDING to RUNNING.
+    #[inline]
+    pub(super) fn start_poll(self) -> Start {
+        if self.state().start_poll().has(ABORT) { Start::Cancel } else { Start::Poll }
+    }
+
+    /// RUNNING to idle, or back to PENDING.
+    #[inline]
+    pub(super) fn end_poll(self) -> OnIdle {
+        self.state().end_poll()
     }
 
     #[inline]
@@ -166,7 +190,7 @@ impl Notified {
         unsafe { (raw.header().vtable.poll)(raw.pointer()) }
     }
 
-    fn into_raw_task(self) -> RawTask {
+    pub(super) fn into_raw_task(self) -> RawTask {
         let raw = self.0;
         std::mem::forget(self);
         raw

@@ -45,7 +45,7 @@ pub(super) enum OnAbort {
 
 /// What the poller has to do after a poll that returned `Pending`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum OnIdle {
+pub(crate) enum OnIdle {
     /// The task sleeps; the queue's reference has been given back.
     Idle,
     /// It was woken meanwhile: queue it again, with the reference that the poller has.
@@ -89,6 +89,11 @@ impl State {
     /// A new task is PENDING and has three references: owned list, queue, `JoinHandle`.
     pub(super) fn new() -> Self {
         Self(AtomicUsize::new(PENDING | JOIN_INTEREST | (3 * REF)))
+    }
+
+    /// A new work item sleeps and has one reference, that of its maker.
+    pub(super) fn idle() -> Self {
+        Self(AtomicUsize::new(REF))
     }
 
     #[inline]
@@ -205,6 +210,37 @@ impl State {
                 (next, if next < REF { OnHandleDrop::Dealloc } else { OnHandleDrop::Gone })
             }
         })
+    }
+
+    // Work items. Their scheduler has a lock, under which all four are called: see `super::work`.
+
+    /// Not PENDING to PENDING, also while RUNNING: the caller makes the queue's reference.
+    #[inline]
+    pub(super) fn queue_work(&self) {
+        let before = Snapshot(self.0.fetch_add(PENDING + REF, Ordering::AcqRel));
+        debug_assert!(!before.has(PENDING | COMPLETE));
+    }
+
+    /// PENDING is taken back, by the one who has the queue's reference and keeps it.
+    #[inline]
+    pub(super) fn take_back_work(&self) {
+        let before = Snapshot(self.0.fetch_sub(PENDING, Ordering::AcqRel));
+        debug_assert!(before.has(PENDING));
+    }
+
+    /// PENDING to RUNNING. Returns whether the work was aborted meanwhile, which is forgotten.
+    #[inline]
+    pub(super) fn start_work(&self) -> bool {
+        let before = Snapshot(self.0.fetch_add(PENDING, Ordering::AcqRel));
+        debug_assert!(before.has(PENDING) && !before.has(RUNNING | COMPLETE));
+        before.has(ABORT) && Snapshot(self.0.fetch_and(!ABORT, Ordering::AcqRel)).has(ABORT)
+    }
+
+    /// RUNNING to not RUNNING. PENDING belongs to a list by now, not to the runner.
+    #[inline]
+    pub(super) fn end_work(&self) {
+        let before = Snapshot(self.0.fetch_sub(RUNNING, Ordering::AcqRel));
+        debug_assert!(before.has(RUNNING));
     }
 
     pub(super) fn ref_inc(&self) {

@@ -85,6 +85,7 @@
 //   of one.
 // - Rounding to milliseconds, as tokio does: it makes the wheel smaller and every sleep late.
 
+mod alarm;
 mod clock;
 mod entry;
 pub mod error;
@@ -112,5 +113,6 @@ pub use test_clock::{advance, pause, resume};
 pub use timeout::{Timeout, timeout, timeout_at};
 
 pub(crate) use crate::sys::clock::monotonic_ns as now_ns;
+pub(crate) use alarm::{Alarm, Alarmed, Ring};
 pub(crate) use clock::Clock;
 pub(crate) use timers::Timers;

@@ -246,13 +246,13 @@ fn arm(
 }
 
 /// Whether this thread looks at the deadlines of `timers` before it waits.
-fn is_driven(timers: &Arc<Timers>, current: Option<&Current<'_>>) -> bool {
+pub(super) fn is_driven(timers: &Arc<Timers>, current: Option<&Current<'_>>) -> bool {
     current.is_some_and(|current| current.is_holder() && Arc::ptr_eq(current.timers, timers))
 }
 
 /// The core may have been taken over between the question and the answer; whoever has it now may
 /// have looked at the deadlines before this one was there.
-fn tell_if_lost(timers: &Arc<Timers>, driven: bool) {
+pub(super) fn tell_if_lost(timers: &Arc<Timers>, driven: bool) {
     if driven && !with_timers(|current| is_driven(timers, current.as_ref())) {
         timers.unpark();
     }

@@ -15,8 +15,10 @@ mod queue;
 mod slots;
 mod stats;
 mod ticket;
+mod work;
 
 pub use builder::Builder;
 pub use error::BuildError;
 pub use flush::Flush;
 pub use handle::Workqueue;
+pub use work::{WeakWork, Work};

@@ -80,6 +80,15 @@ pub(super) struct Parts {
     pub(super) drains: usize,
 }
 
+/// What the end of an item entails, and must not happen under a lock.
+#[derive(Default)]
+#[must_use = "flushes wait for it"]
+pub(crate) struct Aftermath {
+    flushed: Vec<Arc<Gathering>>,
+    /// The queue, which stays no longer, and whether this pool_workqueue was replaced.
+    kept: Option<(Arc<Queue>, bool)>,
+}
+
 /// A task that the queue refused, because it drains or is destroyed.
 pub(crate) struct Refused(pub(crate) Notified);
 
@@ -152,19 +161,37 @@ impl PoolWorkqueue {
     /// An item is done: a future is complete, the execution of a work item is over. Does nothing
     /// if it is not in flight.
     pub(crate) fn finish(self: &Arc<Self>, ticket: &Ticket) {
-        let Some(item) = ticket.get() else { return };
+        self.settle(self.finish_under_lock(ticket));
+    }
+
+    /// As [`finish`](Self::finish), for a caller with a lock, who settles the rest without it.
+    pub(crate) fn finish_under_lock(self: &Arc<Self>, ticket: &Ticket) -> Aftermath {
+        let Some(item) = ticket.get() else { return Aftermath::default() };
         let loan = self.lock().inner.books.loan_of(item);
         if let Some(loan) = loan {
             loan.end();
         }
-        let borrowed = self.remove(item, ticket);
+        let (borrowed, aftermath) = self.remove(item, ticket);
         if let Some(loan) = borrowed {
             loan.returned();
+        }
+        aftermath
+    }
+
+    /// Ends the flushes that waited, and lets the queue go. Not under a lock.
+    pub(crate) fn settle(self: &Arc<Self>, aftermath: Aftermath) {
+        aftermath.flushed.iter().for_each(|gathering| gathering.report());
+        if let Some((queue, true)) = aftermath.kept {
+            queue.retired_is_empty(self);
         }
     }
 
     /// Takes a task that waits out of the books and its list; `None` if a worker has it.
-    pub(crate) fn withdraw(self: &Arc<Self>, ticket: &Ticket, task: &Header) -> Option<Notified> {
+    pub(crate) fn withdraw(
+        self: &Arc<Self>,
+        ticket: &Ticket,
+        task: &Header,
+    ) -> Option<(Notified, Aftermath)> {
         let item = ticket.get()?;
         let taken = {
             let mut state = self.lock();
@@ -174,24 +201,19 @@ impl PoolWorkqueue {
             }
         }?;
         // Nobody else can finish it meanwhile: that takes the task, which we have.
-        self.finish(ticket);
-        Some(taken)
+        Some((taken, self.finish_under_lock(ticket)))
     }
 
-    fn remove(self: &Arc<Self>, item: usize, ticket: &Ticket) -> Option<Arc<Loan>> {
-        let (borrowed, flushed, kept) = self.change(|inner, slots| {
+    fn remove(self: &Arc<Self>, item: usize, ticket: &Ticket) -> (Option<Arc<Loan>>, Aftermath) {
+        self.change(|inner, slots| {
             ticket.clear();
             let Finished { colour_gone, borrowed } = inner.books.finish(item, slots);
             let flushed = if colour_gone { inner.take_flushed() } else { Vec::new() };
             let is_empty = inner.books.in_flight() == 0;
             let kept = is_empty.then(|| inner.keep.take()).flatten();
-            (borrowed, flushed, kept.map(|queue| (queue, inner.is_retired)))
-        });
-        flushed.iter().for_each(|gathering| gathering.report());
-        if let Some((queue, true)) = kept {
-            queue.retired_is_empty(self);
-        }
-        borrowed
+            let kept = kept.map(|queue| (queue, inner.is_retired));
+            (borrowed, Aftermath { flushed, kept })
+        })
     }
 
     /// A task was aborted while it waits. Its turn would come late: it goes to a worker now, which

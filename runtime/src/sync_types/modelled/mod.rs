@@ -6,6 +6,13 @@ pub(crate) mod futex;
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 
+/// A number that no other thread has at the same time: loom's threads share one of the system's.
+pub(crate) fn this_thread() -> usize {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    let id = loom::thread::current().id();
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(id) as usize
+}
+
 /// Like `loom::model`, but with at most three preemptions per run unless `LOOM_MAX_PREEMPTIONS`
 /// says otherwise: for models whose full exploration takes more than some seconds. Nearly all
 /// known bugs of this kind need two or fewer.

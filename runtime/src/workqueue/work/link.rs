@@ -1,0 +1,129 @@
+//! Work items on workqueues.
+
+use super::target::{Link, Target};
+use crate::contain::contain;
+use crate::context;
+use crate::runtime::Shared;
+use crate::task::{Header, Notified};
+use crate::time::Timers;
+use crate::workqueue::current;
+use crate::workqueue::handle::Workqueue;
+use crate::workqueue::pwq::{Aftermath, PoolWorkqueue, Refused};
+use crate::workqueue::queue::Place;
+use crate::workqueue::slots::Kind;
+use crate::workqueue::ticket::Ticket;
+use std::sync::Arc;
+
+/// A workqueue, and where on it.
+pub(crate) struct Destination {
+    queue: Workqueue,
+    place: Place,
+    /// What keeps the runtime from stopping until we are dropped, without the work's lock: the work
+    /// was not admitted after all.
+    _refused: Option<Hold>,
+}
+
+/// Owes the runtime a [`Shared::work_is_gone`].
+struct Hold {
+    shared: Arc<Shared>,
+    core: usize,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.work_is_gone(self.core);
+    }
+}
+
+impl Destination {
+    pub(super) fn new(queue: &Workqueue, place: Place) -> Self {
+        Self { queue: queue.clone(), place, _refused: None }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.queue.queue.common.shared
+    }
+}
+
+/// The core that a pool_workqueue's work items are counted near.
+fn core(pwq: &PoolWorkqueue) -> usize {
+    pwq.pool().cores[0]
+}
+
+impl Target for Destination {
+    type Link = Arc<PoolWorkqueue>;
+
+    fn admit(&mut self, task: Notified, ticket: &Ticket) -> Result<Arc<PoolWorkqueue>, Notified> {
+        let admitted = self.queue.queue.with_pwq(self.place, |pwq| {
+            let core = core(pwq);
+            let result = if self.shared().hold_work(core) {
+                pwq.admit(task, ticket, Kind::Work).map_err(|Refused(task)| task)
+            } else {
+                Err(task)
+            };
+            result.map(|()| pwq.clone()).map_err(|task| (task, core))
+        });
+        admitted.map_err(|(task, core)| {
+            self._refused = Some(Hold { shared: self.shared().clone(), core });
+            task
+        })
+    }
+
+    fn timers(&self) -> Arc<Timers> {
+        let shared = self.shared();
+        let own = context::with_local(|local| {
+            local.filter(|local| Arc::ptr_eq(local.shared(), shared)).map(|l| l.core().index)
+        });
+        let core = own.unwrap_or_else(|| shared.any_core());
+        shared.cores[core].timers.clone()
+    }
+}
+
+impl Link for Arc<PoolWorkqueue> {
+    type Ticket = Ticket;
+    type Aftermath = Aftermath;
+
+    fn readmit(&self, task: Notified, ticket: &Ticket) {
+        self.wake(task, ticket);
+    }
+
+    fn withdraw(&self, ticket: &Ticket, task: &Header) -> Option<(Notified, Aftermath)> {
+        PoolWorkqueue::withdraw(self, ticket, task)
+    }
+
+    fn finish(&self, ticket: &Ticket) -> Aftermath {
+        self.finish_under_lock(ticket)
+    }
+
+    fn is_closing(&self) -> bool {
+        self.common.shared.is_closing()
+    }
+
+    fn settle(&self, aftermath: Aftermath) {
+        contain(|| PoolWorkqueue::settle(self, aftermath));
+        self.common.shared.work_is_gone(core(self));
+    }
+
+    fn execute<R>(&self, ticket: &Ticket, f: impl FnOnce() -> R) -> R {
+        // SAFETY: both are borrowed until the guard is dropped.
+        unsafe { current::enter(self, ticket) };
+        let _leave = Leave;
+        if self.common.flags.cpu_intensive {
+            // Others of the core do not wait for it.
+            context::with_local(|local| local.into_iter().for_each(|l| l.hand_over()));
+        }
+        f()
+    }
+
+    fn panicked(&self) {
+        self.common.shared.task_panicked();
+    }
+}
+
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        current::leave();
+    }
+}
