@@ -57,6 +57,7 @@ impl Budget {
 /// // ... poll a task ...
 /// budget::set(outer);
 /// ```
+#[inline]
 pub fn set(budget: Budget) -> Budget {
     BUDGET.with(|cell| cell.replace(budget))
 }
@@ -76,6 +77,7 @@ pub fn with_budget<R>(budget: Budget, f: impl FnOnce() -> R) -> R {
 /// Whether the task that this thread polls may complete another operation.
 ///
 /// True outside of tasks and for unconstrained ones.
+#[inline]
 pub fn has_remaining() -> bool {
     BUDGET.with(Cell::get).has_remaining()
 }
@@ -104,6 +106,7 @@ pub fn has_remaining() -> bool {
 ///     }
 /// }
 /// ```
+#[inline]
 pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
     BUDGET.with(|cell| {
         let before = cell.get();
@@ -132,12 +135,14 @@ pub struct RestoreOnPending {
 
 impl RestoreOnPending {
     /// The operation completed: its unit stays spent.
+    #[inline]
     pub fn made_progress(&self) {
         self.before.set(Budget::unconstrained());
     }
 }
 
 impl Drop for RestoreOnPending {
+    #[inline]
     fn drop(&mut self) {
         let before = self.before.get();
         if before != Budget::unconstrained() {

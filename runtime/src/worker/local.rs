@@ -1,5 +1,6 @@
 //! The half of a worker that only its thread has: pushing, and giving away.
 
+use super::countdown::Countdown;
 use super::{Phase, Seat, Worker, handoff};
 use crate::contain::contain;
 use crate::detect::Watcher;
@@ -13,8 +14,12 @@ use std::task::Waker;
 
 pub(crate) struct Local {
     seat: Seat,
-    /// Polls so far; intervals are counted in it.
-    pub(super) tick: Cell<u32>,
+    /// When timers and I/O are looked at between polls.
+    pub(super) event_due: Countdown,
+    /// When the inject list comes before the worker's own queue.
+    pub(super) inject_due: Countdown,
+    /// When the workqueues come before it.
+    pub(super) worklist_due: Countdown,
     /// Polls in a row that came from the next slot.
     pub(super) streak: Cell<u32>,
     pub(super) searching: Cell<bool>,
@@ -34,7 +39,9 @@ impl Local {
     pub(crate) fn new(seat: Seat) -> Self {
         Self {
             seat,
-            tick: Cell::new(0),
+            event_due: Countdown::default(),
+            inject_due: Countdown::default(),
+            worklist_due: Countdown::default(),
             streak: Cell::new(0),
             searching: Cell::new(false),
             dispatching: Cell::new(false),

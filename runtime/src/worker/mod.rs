@@ -20,6 +20,7 @@
 //! Safety does not depend on who is the holder. If for a moment two workers believe that they hold
 //! the core, one task too many runs; queues are lock-free and stealable, the driver has a lock.
 
+mod countdown;
 mod dispatch;
 mod epoch;
 mod flags;

@@ -60,16 +60,14 @@ impl Local {
             if std::mem::take(&mut main_is_due) && main.poll_if_woken(self) {
                 return End::Done;
             }
-            let tick = self.tick.get().wrapping_add(1);
-            self.tick.set(tick);
-            if tick.is_multiple_of(self.shared().config.event_interval) {
+            if self.event_due.strikes(self.shared().config.event_interval) {
                 self.maintain();
                 main_is_due = true;
                 if self.shared().has_stopped() {
                     return End::Done;
                 }
             }
-            let task = self.next_task(tick).or_else(|| self.steal());
+            let task = self.next_task().or_else(|| self.steal());
             // After the look, which may have moved tasks to our ring: nobody else would find them
             // if this poll blocks.
             if self.has_lost() {
@@ -94,15 +92,15 @@ impl Local {
     }
 
     #[inline]
-    fn next_task(&self, tick: u32) -> Option<Notified> {
+    fn next_task(&self) -> Option<Notified> {
         let worker = self.worker();
-        let inject_first = tick.is_multiple_of(self.shared().config.global_queue_interval);
+        let inject_first = self.inject_due.strikes(self.shared().config.global_queue_interval);
         if let Some(task) = inject_first.then(|| self.take_injected()).flatten() {
             return Some(task);
         }
         // The workqueues and cmwq::spawn share the core evenly.
         let worklist = &self.core().pool.worklist;
-        if let Some(task) = tick.is_multiple_of(2).then(|| worklist.pop()).flatten() {
+        if let Some(task) = self.worklist_due.strikes(2).then(|| worklist.pop()).flatten() {
             return Some(task);
         }
         if let Some(task) = self.take_slot() {
