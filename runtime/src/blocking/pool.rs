@@ -18,10 +18,39 @@ struct Queue {
     tasks: VecDeque<Notified>,
     threads: usize,
     idle: usize,
-    /// Idle threads that were told of a task and have not taken it yet.
-    notified: usize,
+    /// A thread has been woken or is being made, and has not looked at the queue yet.
+    coming: bool,
     closed: bool,
     next_name: usize,
+}
+
+/// Whom to call when there are tasks that nobody is coming for.
+enum Call {
+    Nobody,
+    Idle,
+    New { name: String },
+}
+
+impl Queue {
+    /// One thread at a time is on its way, and it calls the next one when it is there. See the essay
+    /// of [`super`].
+    fn reinforce(&mut self, max_threads: usize) -> Call {
+        if self.coming || self.tasks.is_empty() {
+            return Call::Nobody;
+        }
+        if self.idle > 0 {
+            self.coming = true;
+            return Call::Idle;
+        }
+        if self.threads == max_threads {
+            return Call::Nobody;
+        }
+        self.coming = true;
+        self.threads += 1;
+        let name = format!("cmwq/b:{}", self.next_name);
+        self.next_name += 1;
+        Call::New { name }
+    }
 }
 
 /// The scheduler of such a task: it is polled once, so it is never woken.
@@ -83,20 +112,21 @@ impl BlockingPool {
             return handle;
         }
         queue.tasks.push_back(task);
-        if queue.idle > queue.notified {
-            queue.notified += 1;
-            drop(queue);
-            self.work.notify_one();
-        } else if queue.threads < shared.config.max_blocking_threads {
-            queue.threads += 1;
-            let name = format!("cmwq/b:{}", queue.next_name);
-            queue.next_name += 1;
-            drop(queue);
-            self.start_thread(shared, name);
-        }
+        let call = queue.reinforce(shared.config.max_blocking_threads);
+        drop(queue);
+        self.answer(shared, call);
         handle
     }
 
+    fn answer(&self, shared: &Arc<Shared>, call: Call) {
+        match call {
+            Call::Nobody => {}
+            Call::Idle => self.work.notify_one(),
+            Call::New { name } => self.start_thread(shared, name),
+        }
+    }
+
+    #[cold]
     fn start_thread(&self, shared: &Arc<Shared>, name: String) {
         let thread = shared.clone();
         let started = shared.spawn_thread(name, shared.config.stack_size, move || serve(&thread));
@@ -104,6 +134,7 @@ impl BlockingPool {
             return;
         }
         let mut queue = self.lock();
+        queue.coming = false;
         queue.threads -= 1;
         // Without any thread nobody would ever run the closures.
         let stranded =
@@ -123,15 +154,20 @@ impl BlockingPool {
         tasks.into_iter().for_each(cancel);
     }
 
-    /// The next task, or `None` when the thread is to end.
-    fn next(&self, shared: &Shared) -> Option<Notified> {
+    /// The next task, or `None` when the thread is to end. `new`: it asks for the first time.
+    fn next(&self, shared: &Arc<Shared>, new: bool) -> Option<Notified> {
         let mut queue = self.lock();
-        loop {
+        if new {
+            queue.coming = false;
+        }
+        let mut leave = false;
+        let task = loop {
             if let Some(task) = queue.tasks.pop_front() {
-                return Some(task);
+                break task;
             }
-            if queue.closed {
-                break;
+            if leave || queue.closed {
+                queue.threads -= 1;
+                return None;
             }
             queue.idle += 1;
             let (guard, timeout) = self
@@ -140,14 +176,14 @@ impl BlockingPool {
                 .unwrap_or_else(PoisonError::into_inner);
             queue = guard;
             queue.idle -= 1;
-            if queue.notified > 0 {
-                queue.notified -= 1;
-            } else if timeout.timed_out() && queue.tasks.is_empty() {
-                break;
-            }
-        }
-        queue.threads -= 1;
-        None
+            // This thread was called; or another one was, which then comes in vain.
+            let called = std::mem::take(&mut queue.coming);
+            leave = timeout.timed_out() && !called;
+        };
+        let call = queue.reinforce(shared.config.max_blocking_threads);
+        drop(queue);
+        self.answer(shared, call);
+        Some(task)
     }
 }
 
@@ -160,11 +196,14 @@ fn cancel(task: Notified) {
 fn serve(shared: &Arc<Shared>) {
     shared.original.apply();
     let _entered = crate::context::enter(shared, shared.any_core());
+    // Before the hook, which may block: nobody else is called before this thread has come.
+    let mut next = shared.blocking.next(shared, true);
     crate::runtime::call_hook(shared.config.hooks.on_start.as_ref());
-    while let Some(task) = shared.blocking.next(shared) {
+    while let Some(task) = next {
         crate::context::set_current_task(Some(task.id()));
         task.run();
         crate::context::set_current_task(None);
+        next = shared.blocking.next(shared, false);
     }
     crate::runtime::call_hook(shared.config.hooks.on_stop.as_ref());
 }
