@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`affinity`] | CPU sets of any size, the affinity of a thread |
+//! | [`bpf`] | a program in the kernel that sees threads of this process go to sleep |
 //! | [`clock`] | `CLOCK_MONOTONIC` in nanoseconds |
 //! | [`futex`] | wait and wake on an `AtomicU32` |
 //! | [`limits`] | how many threads, CPUs and locked pages the process may have |
@@ -48,6 +49,7 @@
 //!   thread id only fails.
 
 pub mod affinity;
+pub mod bpf;
 pub mod clock;
 pub mod futex;
 pub mod limits;
