@@ -11,6 +11,8 @@ pub enum Case {
     Auto,
     /// Pinned, `Detector::Perf`.
     Perf,
+    /// Pinned, `Detector::Bpf`.
+    Bpf,
     /// Pinned, `Detector::Idle`.
     Idle,
     /// Pinned, `Detector::Monitor`.
@@ -23,14 +25,22 @@ pub enum Case {
 
 impl Case {
     /// Every case.
-    pub const ALL: [Case; 6] =
-        [Case::Auto, Case::Perf, Case::Idle, Case::Monitor, Case::Unpinned, Case::CurrentThread];
+    pub const ALL: [Case; 7] = [
+        Case::Auto,
+        Case::Perf,
+        Case::Bpf,
+        Case::Idle,
+        Case::Monitor,
+        Case::Unpinned,
+        Case::CurrentThread,
+    ];
 
     /// The name that [`every_case`](crate::every_case) gives the test of this case.
     pub fn name(self) -> &'static str {
         match self {
             Case::Auto => "auto",
             Case::Perf => "perf",
+            Case::Bpf => "bpf",
             Case::Idle => "idle",
             Case::Monitor => "monitor",
             Case::Unpinned => "unpinned",
@@ -59,6 +69,9 @@ impl Case {
             Case::Auto | Case::CurrentThread => {}
             Case::Perf => {
                 builder.detector(Detector::Perf).pin(Pin::Always);
+            }
+            Case::Bpf => {
+                builder.detector(Detector::Bpf).pin(Pin::Always);
             }
             Case::Idle => {
                 builder.detector(Detector::Idle).pin(Pin::Always);
@@ -94,6 +107,7 @@ impl Case {
     pub fn missing(self) -> Option<String> {
         match self {
             Case::Perf => probe::perf_event_open().err().map(|e| format!("perf_event_open: {e}")),
+            Case::Bpf => probe::bpf().err().map(|e| format!("bpf: {e}")),
             _ => None,
         }
     }

@@ -39,6 +39,64 @@ pub fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
     sets.into_iter().try_for_each(|set| caps::clear(None, set))
 }
 
+/// As [`unprivileged`], but keeps these capabilities, by their numbers.
+///
+/// # Errors
+/// What the kernel says; EPERM if this process is not root.
+pub fn only_capabilities(numbers: &[u32]) -> io::Result<()> {
+    /// The version of the call with 64 capabilities, in two halves.
+    const VERSION_3: u32 = 0x2008_0522;
+    let check = |result: libc::c_long| {
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    };
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) }.into())?;
+    unprivileged()?;
+    let set = numbers.iter().fold(0u64, |set, number| set | 1 << number);
+    // Effective, permitted, inheritable; the latter so that they can be made ambient below.
+    let halves = [[set as u32; 3], [(set >> 32) as u32; 3]];
+    let header = [VERSION_3, 0];
+    // SAFETY: the two arrays have the layout that the version says, and outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, &raw const halves) })?;
+    for number in numbers {
+        let (raise, number) = (libc::PR_CAP_AMBIENT_RAISE, libc::c_ulong::from(*number));
+        // SAFETY: takes no pointers. Ambient capabilities are those that exec keeps.
+        check(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, raise, number, 0, 0) }.into())?;
+    }
+    Ok(())
+}
+
+/// Goes on as process 1 of a PID namespace of its own, with its own `/proc`. The process that took
+/// the step waits for it and passes its exit code on.
+///
+/// # Errors
+/// What the kernel says; EPERM if this process is not root.
+pub fn pid_namespace() -> io::Result<()> {
+    // SAFETY: unshares namespaces of the calling thread, which is alone in the freshly forked process.
+    if unsafe { libc::unshare(libc::CLONE_NEWPID | libc::CLONE_NEWNS) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the process has one thread, so the child may go on as it likes.
+    match unsafe { libc::fork() } {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => {}
+        child => {
+            let mut status = 0;
+            // SAFETY: the descriptors are used by nobody in this process any more; one of them tells
+            // the parent that the child has started, by being closed. `status` outlives the call.
+            // _exit runs no destructors.
+            unsafe {
+                libc::close_range(3, u32::MAX, 0);
+                while libc::waitpid(child, &raw mut status, 0) < 0 {}
+                libc::_exit(if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 1 })
+            }
+        }
+    }
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change(c"/", private)?;
+    Ok(rustix::mount::mount(c"proc", c"/proc", c"proc", MountFlags::empty(), None)?)
+}
+
 /// Allows only these CPUs to the calling thread, or to the thread `tid`.
 ///
 /// # Errors

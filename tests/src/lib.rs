@@ -45,7 +45,7 @@ pub fn skip(what: &str, why: impl std::fmt::Display) {
 /// every_case! {
 ///     fn pipe(case) { beside_block(case, Block::pipe()); }
 /// }
-/// // pipe::auto, pipe::perf, pipe::idle, pipe::monitor, pipe::unpinned, pipe::current_thread
+/// // pipe::auto, pipe::perf, pipe::bpf, pipe::idle, pipe::monitor, pipe::unpinned, pipe::current_thread
 /// ```
 #[macro_export]
 macro_rules! every_case {
@@ -64,6 +64,10 @@ macro_rules! every_case {
             #[test]
             fn perf() {
                 $crate::case::run(module_path!(), $crate::Case::Perf, body);
+            }
+            #[test]
+            fn bpf() {
+                $crate::case::run(module_path!(), $crate::Case::Bpf, body);
             }
             #[test]
             fn idle() {

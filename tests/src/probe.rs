@@ -29,6 +29,34 @@ pub fn perf_event_open() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Loads the smallest program there is for the scheduler's `sched_switch`, which takes the
+/// capabilities that the bpf detector needs.
+///
+/// # Errors
+/// What the kernel says; EPERM is a refusal.
+pub fn bpf() -> io::Result<()> {
+    const PROG_LOAD: i32 = 5;
+    const RAW_TRACEPOINT: u32 = 17;
+    /// `r0 = 0; exit`
+    const CODE: [u64; 2] = [0xb7, 0x95];
+    #[repr(C)]
+    struct Load {
+        kind: u32,
+        length: u32,
+        code: *const u64,
+        license: *const libc::c_char,
+    }
+    let (length, code) = (CODE.len() as u32, CODE.as_ptr());
+    let load = Load { kind: RAW_TRACEPOINT, length, code, license: c"GPL".as_ptr() };
+    // SAFETY: `load` is the beginning of the command's block, which is all that its size says; it
+    // and what it points to outlive the call, which writes nothing.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, PROG_LOAD, &raw const load, size_of::<Load>()) };
+    check(fd)?;
+    // SAFETY: the call made this descriptor and nobody else knows it.
+    drop(unsafe { OwnedFd::from_raw_fd(fd as i32) });
+    Ok(())
+}
+
 /// Whether `membarrier` answers a query.
 ///
 /// # Errors

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// The system calls that the runtime uses and container profiles refuse.
-pub const NAMES: [(&str, i64); 3] = [
+pub const NAMES: [(&str, i64); 4] = [
     ("perf_event_open", libc::SYS_perf_event_open),
+    ("bpf", libc::SYS_bpf),
     ("membarrier", libc::SYS_membarrier),
     ("io_uring_setup", libc::SYS_io_uring_setup),
 ];

@@ -169,7 +169,7 @@ fn unknown_detector_in_the_environment() {
             let error = error(|_| {});
             assert!(error.is_invalid_config(), "{error}");
             let text = error.to_string();
-            for word in ["CMWQ_DETECTOR", "psychic", "perf", "idle", "monitor", "off"] {
+            for word in ["CMWQ_DETECTOR", "psychic", "perf", "bpf", "idle", "monitor", "off"] {
                 assert!(text.contains(word), "{word} is not in {text:?}");
             }
         })

@@ -46,6 +46,11 @@ fn perf() {
 }
 
 #[test]
+fn bpf() {
+    sooner_than_the_monitor("bpf", Case::Bpf);
+}
+
+#[test]
 fn idle() {
     sooner_than_the_monitor("idle", Case::Idle);
 }
@@ -63,7 +68,7 @@ fn monitor() {
 #[test]
 fn names() {
     run("names", || {
-        for case in [Case::Perf, Case::Idle, Case::Monitor] {
+        for case in [Case::Perf, Case::Bpf, Case::Idle, Case::Monitor] {
             if case.missing().is_none() {
                 let runtime = case.start(1);
                 assert_eq!(runtime.metrics().detector(), case.name());

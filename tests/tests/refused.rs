@@ -1,4 +1,4 @@
-//! `perf_event_open`, `membarrier` and `io_uring_setup` refused by a seccomp filter, as
+//! `perf_event_open`, `bpf`, `membarrier` and `io_uring_setup` refused by a seccomp filter, as
 //! container profiles do: in every combination everything works.
 
 use cmwq_tests::beside::beside_block;
@@ -11,10 +11,11 @@ use std::time::Duration;
 fn workload() {
     for case in Case::ALL {
         if case.missing().is_some() {
-            let error = case.builder(1).build().map(drop).expect_err("perf is refused");
+            let error = case.builder(1).build().map(drop).expect_err("the detector is refused");
             assert!(error.is_detector_unavailable(), "{error}");
             let text = error.to_string();
-            assert!(text.contains("perf_event_open"), "says what is missing: {text}");
+            let missing = if case == Case::Bpf { "bpf(2)" } else { "perf_event_open" };
+            assert!(text.contains(missing), "says what is missing: {text}");
             continue;
         }
         beside_block(case, Block::pipe());
@@ -36,19 +37,20 @@ fn workload() {
     }
 }
 
-fn refused(name: &str, errno: i32, which: [bool; 3]) {
+fn refused(name: &str, errno: i32, which: [bool; 4]) {
     run(name, || {
         let calls: Vec<i64> =
             NAMES.iter().zip(which).filter_map(|((_, nr), on)| on.then_some(*nr)).collect();
         let program = refuse::program(&calls, errno);
         let prepare = Prepare::new().step(move || refuse::install(&program));
         in_child(name, prepare, || {
-            let [perf, membarrier, uring] = which;
+            let [perf, bpf, membarrier, uring] = which;
             // The filter does what this test says.
             let refused = |result: std::io::Result<()>| {
                 result.is_err_and(|e| e.raw_os_error() == Some(errno))
             };
             assert!(!perf || refused(probe::perf_event_open().map(drop)));
+            assert!(!bpf || refused(probe::bpf()));
             assert!(!membarrier || refused(probe::membarrier()));
             assert!(!uring || refused(probe::io_uring_setup()));
             if perf {
@@ -66,41 +68,46 @@ fn refused(name: &str, errno: i32, which: [bool; 3]) {
 
 #[test]
 fn perf() {
-    refused("perf", libc::EPERM, [true, false, false]);
+    refused("perf", libc::EPERM, [true, false, false, false]);
+}
+
+#[test]
+fn bpf() {
+    refused("bpf", libc::EPERM, [false, true, false, false]);
 }
 
 #[test]
 fn membarrier() {
-    refused("membarrier", libc::EPERM, [false, true, false]);
+    refused("membarrier", libc::EPERM, [false, false, true, false]);
 }
 
 #[test]
 fn io_uring() {
-    refused("io_uring", libc::EPERM, [false, false, true]);
+    refused("io_uring", libc::EPERM, [false, false, false, true]);
 }
 
 #[test]
 fn perf_and_membarrier() {
-    refused("perf_and_membarrier", libc::EPERM, [true, true, false]);
+    refused("perf_and_membarrier", libc::EPERM, [true, false, true, false]);
 }
 
 #[test]
 fn perf_and_io_uring() {
-    refused("perf_and_io_uring", libc::EPERM, [true, false, true]);
+    refused("perf_and_io_uring", libc::EPERM, [true, false, false, true]);
 }
 
 #[test]
 fn membarrier_and_io_uring() {
-    refused("membarrier_and_io_uring", libc::EPERM, [false, true, true]);
+    refused("membarrier_and_io_uring", libc::EPERM, [false, false, true, true]);
 }
 
 #[test]
 fn all() {
-    refused("all", libc::EPERM, [true, true, true]);
+    refused("all", libc::EPERM, [true, true, true, true]);
 }
 
 /// As on a kernel that was built without them.
 #[test]
 fn all_missing() {
-    refused("all_missing", libc::ENOSYS, [true, true, true]);
+    refused("all_missing", libc::ENOSYS, [true, true, true, true]);
 }

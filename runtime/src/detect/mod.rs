@@ -6,7 +6,8 @@
 //! | detector | how | needs | latency |
 //! |---|---|---|---|
 //! | [`sentinel`] (`idle`) | a `SCHED_IDLE` thread on the core: it runs exactly when the core would go idle | pinned workers | 4-8 us; starves beside other load |
-//! | [`perf`] | context-switch records of the holder, waited for by a standby | `perf_event_open` | 3-6 us |
+//! | [`watcher`] (`perf`) | context-switch records of the holder, waited for by a standby | `perf_event_open` | 3-6 us |
+//! | [`watcher`] (`bpf`) | a program in the kernel that sees the holder go to sleep, and wakes a standby | CAP_BPF and CAP_PERFMON | 3-5 us |
 //! | [`monitor`] | one thread that looks every period | nothing | 1 to 2 periods |
 //! | `off` | nothing | nothing | never: a blocking task stalls its core, as with other runtimes |
 //!
@@ -25,23 +26,25 @@
 //! arrive a moment later, and timers and sockets of the core need somebody in the driver even if
 //! the queue is empty.
 
+mod gate;
 mod monitor;
 mod monitor_word;
 mod offences;
 mod patience;
-mod perf;
 mod select;
 mod sentinel;
 mod sentinel_word;
+mod watcher;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
 
 pub use select::{Detector, ParseDetectorError};
 
+pub(crate) use gate::Gate;
 pub(crate) use monitor::{Monitor, spawn as spawn_monitor};
 pub(crate) use offences::Offences;
-pub(crate) use perf::{Watcher, watch_holder};
-pub(crate) use select::{Refusal, select};
+pub(crate) use select::{Refusal, Selection, select};
 pub(crate) use sentinel::spawn as spawn_sentinel;
 pub(crate) use sentinel_word::Sentinel;
+pub(crate) use watcher::{Watcher, watch_holder};

@@ -1,30 +1,46 @@
-//! The perf detector: a standby sleeps until the kernel records that the holder went to sleep.
+//! The perf and bpf detectors: the kernel says that the holder went to sleep.
 //!
-//! Each worker has a ring of `PERF_RECORD_SWITCH` records of itself ([`crate::sys::perf`]). Its gate is
-//! open while the worker is in user code and holds the core, one plain store each way, so parking and
-//! our own code make no records. One standby per core, the *watcher* ([`crate::pool::Watch`]), waits
-//! for the ring of whoever holds the core; the record wakes it, on the same core, and it takes over.
+//! Both need a standby that waits for it, the *watcher* of the core ([`crate::pool::Watch`]), which
+//! runs on the same core and takes over when it wakes. The worker's [`Gate`] keeps its own parking
+//! and all that is not user code silent. They differ in what the watcher waits for:
 //!
-//! `data_tail`, the gate, has one writer at a time: the worker while it holds the core; after a
-//! takeover the new holder closes it once, before anything can make the old one holder again.
+//! | | perf | bpf |
+//! |---|---|---|
+//! | the kernel writes | a record of each switch into a ring of the worker ([`crate::sys::perf`]) | the stamp of the sleep into the worker's slot ([`crate::sys::bpf`]) |
+//! | the watcher waits for | the rings of all workers that it has met as holders | the bell of the core |
+//! | it believes | the newest record | the stamp, if it is that of now |
+//! | memory | two pages per worker, against RLIMIT_MEMLOCK: some 130 workers for a user without privilege | one page or two per core |
 //!
-//! Two pages per ring count against RLIMIT_MEMLOCK, which ends it after some 130 workers for a user
-//! without privilege. A worker without a ring is left to the monitor.
+//! A worker without a gate (no ring or slot was left for it) is left to the monitor.
+//!
+//! # Nothing is missed
+//!
+//! The watcher looks at the holder before each wait and after it, and a wait ends for whatever came
+//! after the look. So a block that nobody was watching is seen by the next standby that goes to
+//! watch, from what the kernel has left in memory. With bpf that may be a sleep which is over,
+//! although the same poll goes on: the slot does not tell. A takeover would be one too many, not
+//! wrong; unless the bell has just rung, the file in `/proc` is asked as well.
 
-use crate::pool::{Claim, Watch};
+use super::Gate;
+use crate::pool::{Claim, Core, Watch};
 use crate::sys::perf::SwitchRing;
+use crate::sys::proc::{Look, SyscallFile};
 use crate::sys::uring_poll::Waiter;
 use crate::worker::{Local, Phase, Worker};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-/// The key of the descriptor that kicks the watcher; rings have their worker's index + 1.
+/// The keys of the descriptor that kicks the watcher, and of the bell. Rings have their worker's
+/// index, counted from [`FIRST_RING`].
 const KICK: u64 = 0;
+const BELL: u64 = 1;
+const FIRST_RING: u64 = 2;
 
-/// What a watcher keeps between its turns: the rings of all workers that it has met as holders. Only
-/// the holder's gate is open, so the others are silent; and to change the target costs system calls.
+/// What a standby keeps between its turns as watcher.
 pub(crate) struct Watcher {
     waiter: Waiter,
+    /// With perf: the rings that the waiter knows. Only the holder's gate is open, so the others are
+    /// silent; and to change the target costs system calls.
     rings: Vec<(u32, Arc<SwitchRing>)>,
 }
 
@@ -32,27 +48,37 @@ impl Watcher {
     fn new(watch: &Watch) -> Option<Self> {
         let mut waiter = Waiter::new().ok()?;
         waiter.watch(watch.kick_source().as_fd(), KICK).ok()?;
+        if let Some(bell) = watch.bell() {
+            waiter.watch(bell.fd(), BELL).ok()?;
+        }
         Some(Self { waiter, rings: Vec::new() })
     }
 
-    /// The ring of the holder, which the waiter waits for from now on.
-    fn aim(&mut self, holder: &Worker) -> Option<Arc<SwitchRing>> {
-        let ring = holder.switches()?;
-        let index = holder.index();
-        let known = self.rings.iter().position(|(known, _)| *known == index);
-        if known.is_some_and(|place| Arc::ptr_eq(&self.rings[place].1, &ring)) {
-            return Some(ring);
+    /// The gate of the holder, whose block ends the next wait. Without a place for its ring this
+    /// holder is left to the monitor.
+    fn aim(&mut self, holder: &Worker) -> Option<Gate> {
+        let gate = holder.gate()?;
+        match &gate {
+            Gate::Perf(ring) => self.know(holder.index(), ring)?,
+            Gate::Bpf(_) => {}
         }
-        let key = u64::from(index) + 1;
+        Some(gate)
+    }
+
+    fn know(&mut self, index: u32, ring: &Arc<SwitchRing>) -> Option<()> {
+        let known = self.rings.iter().position(|(known, _)| *known == index);
+        if known.is_some_and(|place| Arc::ptr_eq(&self.rings[place].1, ring)) {
+            return Some(());
+        }
+        let key = FIRST_RING + u64::from(index);
         if let Some(place) = known {
             // Of a thread that has ended.
             self.rings.swap_remove(place);
             self.waiter.unwatch(key);
         }
-        // Without a place for it this holder is left to the monitor.
         self.waiter.watch(ring.fd(), key).ok()?;
         self.rings.push((index, ring.clone()));
-        Some(ring)
+        Some(())
     }
 }
 
@@ -64,26 +90,46 @@ pub(crate) fn watch_holder(local: &Local, watch: &Watch, watcher: &mut Option<Wa
     }
     let Some(watcher) = watcher else { return false };
     let core = local.core();
+    let mut rang = false;
     while !local.worker().is_signalled() && !core.needs_worker() {
+        // Before the look: what rings from here on ends the wait.
+        if let Some(bell) = watch.bell() {
+            bell.silence();
+        }
         let holder = core.crew.get(core.holder());
-        let ring = holder.and_then(|holder| watcher.aim(holder));
-        let waited = watcher.waiter.wait(&mut |key| {
-            if key == KICK {
-                watch.kick_source().drain();
-            }
+        let aimed = holder.and_then(|holder| Some((holder, watcher.aim(holder)?)));
+        if let Some(claim) = aimed.and_then(|(holder, gate)| look(core, holder, &gate, rang)) {
+            core.latch(claim);
+            break;
+        }
+        rang = false;
+        let waited = watcher.waiter.wait(&mut |key| match key {
+            KICK => drop(watch.kick_source().drain()),
+            BELL => rang = true,
+            _ => {}
         });
         if waited.is_err() {
             return false;
         }
-        let (Some(holder), Some(ring)) = (holder, ring) else { continue };
-        let stamp = holder.epoch.load();
-        if ring.drain().blocked
-            && stamp.phase() == Phase::User
-            && holder.epoch.load() == stamp
-            && core.holder() == holder.index()
-        {
-            core.latch(Claim::blocked(holder.index(), stamp));
-        }
     }
     true
+}
+
+/// What to accuse the holder of. `rang`: the bell has just rung.
+fn look(core: &Core, holder: &Worker, gate: &Gate, rang: bool) -> Option<Claim> {
+    let stamp = holder.epoch.load();
+    let blocked = match gate {
+        Gate::Perf(ring) => ring.drain().blocked,
+        Gate::Bpf(slot) => slot.blocked() == stamp.bits() && (rang || is_asleep(holder)),
+    };
+    let valid = blocked
+        && stamp.phase() == Phase::User
+        && holder.epoch.load() == stamp
+        && core.holder() == holder.index();
+    valid.then(|| Claim::blocked(holder.index(), stamp))
+}
+
+/// For a block that may be over. Where the kernel does not tell, it is not.
+fn is_asleep(holder: &Worker) -> bool {
+    !matches!(holder.watch().map(SyscallFile::look), Some(Ok(Look::Running | Look::Gone)))
 }

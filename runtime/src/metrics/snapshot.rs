@@ -78,7 +78,7 @@ impl RuntimeMetrics {
         self.stats(core).parks.get()
     }
 
-    /// The detector in use: `perf`, `idle`, `monitor` or `off`.
+    /// The detector in use: `perf`, `bpf`, `idle`, `monitor` or `off`.
     pub fn detector(&self) -> &'static str {
         self.shared.detector().name()
     }

@@ -18,7 +18,7 @@ pub(crate) struct Crew {
     /// Places whose thread has ended.
     vacant: AtomicBits,
     standby: AtomicBits,
-    /// With the perf detector.
+    /// With the perf and bpf detectors.
     watch: Option<Watch>,
     /// Threads that exist, or are being made.
     threads: AtomicUsize,

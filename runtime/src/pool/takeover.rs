@@ -19,9 +19,9 @@ impl Core {
         // From here on each push of `former` either is visible to us or sees that it lost.
         local.shared().barrier();
         local.inherit(former);
-        if let Some(switches) = former.switches() {
-            // Or its coming back would wake the watcher.
-            switches.gate_close();
+        if let Some(gate) = former.gate() {
+            // Or what it does next would wake the watcher.
+            gate.close();
         }
         self.stats.takeovers.increment();
         self.stats.takeover_latency.record(crate::time::now_ns().saturating_sub(given_at));
@@ -40,8 +40,8 @@ impl Core {
         }
         let Some(former) = self.crew.get(holder) else { return };
         shared.barrier();
-        if let Some(switches) = former.switches() {
-            switches.gate_close();
+        if let Some(gate) = former.gate() {
+            gate.close();
         }
         handoff::give_away(&former.slot, &former.ring, &self.inject);
         // It may be in the driver, and finds out when it leaves.

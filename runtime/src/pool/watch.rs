@@ -1,21 +1,41 @@
-//! With the perf detector: which standby watches the holder's switch ring.
+//! With the perf and bpf detectors: which standby watches the holder.
 //!
-//! One standby at a time is the *watcher* ([`WatchRole`]); it sleeps on the ring of whoever holds the
-//! core instead of on its own word. So whoever wakes it has to kick its descriptor too. A new holder
-//! sees to it that somebody watches it.
+//! One standby at a time is the *watcher* ([`WatchRole`]); it waits for the kernel to say that whoever
+//! holds the core went to sleep ([`watch_holder`](crate::detect::watch_holder)), instead of on its own
+//! word. So whoever wakes it has to kick its descriptor too. A new holder sees to it that somebody
+//! watches it.
 
 use super::watch_role::WatchRole;
+use crate::detect::Gate;
+use crate::sys::bpf::Bell;
+use crate::sys::perf::SwitchRing;
 use crate::sys::uring_poll::Kick;
 use std::io;
+use std::sync::Arc;
 
 pub(crate) struct Watch {
     role: WatchRole,
     kick: Kick,
+    /// With the bpf detector: what rings when the holder goes to sleep.
+    bell: Option<Bell>,
 }
 
 impl Watch {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { role: WatchRole::new(), kick: Kick::new()? })
+    /// For the bpf detector if there is a bell, otherwise for perf.
+    pub(crate) fn new(bell: Option<Bell>) -> io::Result<Self> {
+        Ok(Self { role: WatchRole::new(), kick: Kick::new()?, bell })
+    }
+
+    /// For a worker whose thread is `tid`.
+    pub(crate) fn make_gate(&self, tid: i32) -> io::Result<Gate> {
+        Ok(match &self.bell {
+            Some(bell) => Gate::Bpf(Arc::new(bell.list(tid)?)),
+            None => Gate::Perf(Arc::new(SwitchRing::open(tid)?)),
+        })
+    }
+
+    pub(crate) fn bell(&self) -> Option<&Bell> {
+        self.bell.as_ref()
     }
 
     /// Takes the role, if nobody has it.

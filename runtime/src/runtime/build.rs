@@ -5,10 +5,11 @@ use super::config::Config;
 use super::error::BuildError;
 use super::shared::{Original, Shared};
 use super::{Handle, Runtime};
-use crate::detect::{self, Detector, Refusal, Sentinel};
+use crate::detect::{self, Detector, Refusal, Selection, Sentinel};
 use crate::pool::{Core, CorePark, Parts, PoolKind, Watch, WorkerPool};
 use crate::sys;
 use crate::sys::affinity::CpuSet;
+use crate::sys::bpf::Bell;
 use crate::time::{Clock, Timers};
 use crate::topology::{self, Topology};
 use crossbeam_utils::CachePadded;
@@ -75,9 +76,13 @@ pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
         .map_err(|refusal| BuildError::detector(&refusal, asked_by))?;
     let clock = Arc::new(clock(builder));
     let topology = Topology::read(Path::new("/"));
-    let cores = (0..layout.cpus.len())
-        .map(|index| {
-            let core = core(builder, &layout, &topology, selection.detector, &clock, index)?;
+    let watches = watches(&selection, layout.cpus.len())?;
+    let cores = watches
+        .into_iter()
+        .enumerate()
+        .map(|(index, watch)| {
+            let detector = selection.detector;
+            let core = core(builder, &layout, &topology, detector, watch, &clock, index)?;
             Ok(CachePadded::new(core))
         })
         .collect::<Result<_, BuildError>>()?;
@@ -195,11 +200,31 @@ fn max_workers(builder: &Builder, cores: usize) -> Result<usize, BuildError> {
     }
 }
 
+/// For each core, with a detector that has a standby watch.
+fn watches(selection: &Selection, cores: usize) -> Result<Vec<Option<Watch>>, BuildError> {
+    let bells: Vec<Option<Bell>> = match &selection.hook {
+        Some(hook) => hook
+            .bells(cores)
+            .map_err(|error| BuildError::os("make the bells of the bpf detector", error))?
+            .into_iter()
+            .map(Some)
+            .collect(),
+        None => (0..cores).map(|_| None).collect(),
+    };
+    let is_watched = matches!(selection.detector, Detector::Perf | Detector::Bpf);
+    bells
+        .into_iter()
+        .map(|bell| is_watched.then(|| Watch::new(bell)).transpose())
+        .collect::<Result<_, _>>()
+        .map_err(|error| BuildError::os("make an eventfd for a watcher", error))
+}
+
 fn core(
     builder: &Builder,
     layout: &Layout,
     topology: &Topology,
     detector: Detector,
+    watch: Option<Watch>,
     clock: &Arc<Clock>,
     index: usize,
 ) -> Result<Core, BuildError> {
@@ -210,10 +235,6 @@ fn core(
     let timers =
         Timers::new(clock.clone(), builder.timer_granularity, Box::new(move || unpark.unpark()));
     let cpu = layout.cpus[index];
-    let watch = (detector == Detector::Perf)
-        .then(Watch::new)
-        .transpose()
-        .map_err(|error| BuildError::os("make an eventfd for the perf detector", error))?;
     let sentinel = (detector == Detector::Idle).then(Arc::<Sentinel>::default);
     Ok(Core::new(Parts {
         index,

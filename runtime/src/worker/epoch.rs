@@ -49,10 +49,12 @@ impl Epoch {
         Stamp(self.0.load(Ordering::Acquire))
     }
 
-    /// Only by the worker itself.
+    /// Only by the worker itself. What the word is now.
     #[inline]
-    pub(crate) fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) -> Stamp {
         let count = self.0.load(Ordering::Relaxed) >> 2;
-        self.0.store((count + 1) << 2 | phase as u64, Ordering::Release);
+        let stamp = (count + 1) << 2 | phase as u64;
+        self.0.store(stamp, Ordering::Release);
+        Stamp(stamp)
     }
 }

@@ -3,10 +3,9 @@
 use super::countdown::Countdown;
 use super::{Phase, Seat, Worker, handoff};
 use crate::contain::contain;
-use crate::detect::Watcher;
+use crate::detect::{Gate, Watcher};
 use crate::pool::Core;
 use crate::runtime::Shared;
-use crate::sys::perf::SwitchRing;
 use crate::task::Notified;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
@@ -29,8 +28,8 @@ pub(crate) struct Local {
     pub(super) foreign: RefCell<Vec<Waker>>,
     /// When it woke from its last park, for the busy time.
     pub(super) awake_since: Cell<u64>,
-    /// With the perf detector: this thread's switch ring, whose gate is open in user code.
-    pub(super) switches: OnceCell<Arc<SwitchRing>>,
+    /// With the perf and bpf detectors: open in user code.
+    pub(super) gate: OnceCell<Gate>,
     /// What it waits with when it is the watcher.
     pub(super) watcher: RefCell<Option<Watcher>>,
 }
@@ -47,7 +46,7 @@ impl Local {
             dispatching: Cell::new(false),
             foreign: RefCell::new(Vec::with_capacity(64)),
             awake_since: Cell::new(crate::time::now_ns()),
-            switches: OnceCell::new(),
+            gate: OnceCell::new(),
             watcher: RefCell::new(None),
         }
     }
@@ -167,16 +166,16 @@ impl Local {
     pub(super) fn enter_user(&self) {
         // It may last: somebody else has to search meanwhile.
         self.stop_searching(true);
-        self.worker().epoch.enter(Phase::User);
-        if let Some(switches) = self.switches.get() {
-            switches.gate_open();
+        let stamp = self.worker().epoch.enter(Phase::User);
+        if let Some(gate) = self.gate.get() {
+            gate.open(stamp);
         }
     }
 
     #[inline]
     pub(super) fn leave_user(&self) {
-        if let Some(switches) = self.switches.get() {
-            switches.gate_close();
+        if let Some(gate) = self.gate.get() {
+            gate.close();
         }
         self.worker().epoch.enter(Phase::Runtime);
     }

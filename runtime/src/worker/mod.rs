@@ -8,7 +8,7 @@
 //! | `ring` | the thread pushes; anybody takes | anybody |
 //! | `slot` | the thread puts; takeover and monitor may take | anybody |
 //! | `signal` | anybody (1), the thread (0) | the thread, on standby |
-//! | `tid`, `watch`, `switches` | the thread, before it is on standby or holder for the first time | detectors |
+//! | `tid`, `watch`, `gate` | the thread, before it is on standby or holder for the first time | detectors |
 //! | `location` | the thread, before each poll | reports |
 //! | `flags` | monitor sets, the thread clears | both |
 //!
@@ -56,12 +56,12 @@ pub(crate) use seat::Seat;
 pub(crate) use signal::Signal;
 pub(crate) use thread::spawn;
 
-use crate::sys::perf::SwitchRing;
+use crate::detect::Gate;
 use crate::sys::proc::SyscallFile;
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The shared half of a worker.
 pub(crate) struct Worker {
@@ -72,7 +72,7 @@ pub(crate) struct Worker {
     signal: Signal,
     tid: AtomicI32,
     watch: OnceLock<SyscallFile>,
-    switches: Mutex<Option<Arc<SwitchRing>>>,
+    gate: Mutex<Option<Gate>>,
     location: AtomicPtr<Location<'static>>,
     pub(crate) flags: flags::Flags,
     /// When it went on standby last, CLOCK_MONOTONIC ns.
@@ -89,7 +89,7 @@ impl Worker {
             signal: Signal::new(),
             tid: AtomicI32::new(0),
             watch: OnceLock::new(),
-            switches: Mutex::new(None),
+            gate: Mutex::new(None),
             location: AtomicPtr::new(std::ptr::null_mut()),
             flags: flags::Flags::default(),
             idle_since: AtomicU64::new(0),
@@ -110,13 +110,14 @@ impl Worker {
         self.watch.get()
     }
 
-    /// The records of its context switches, with the perf detector.
-    pub(crate) fn switches(&self) -> Option<Arc<SwitchRing>> {
-        self.switches.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// With the perf and bpf detectors: what tells the kernel whether its sleep matters.
+    pub(crate) fn gate(&self) -> Option<Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_switches(&self, ring: Option<Arc<SwitchRing>>) {
-        *self.switches.lock().unwrap_or_else(PoisonError::into_inner) = ring;
+    /// The former one.
+    fn set_gate(&self, gate: Option<Gate>) -> Option<Gate> {
+        std::mem::replace(&mut *self.gate.lock().unwrap_or_else(PoisonError::into_inner), gate)
     }
 
     /// Where the task that it polls, or polled last, was spawned.
@@ -164,7 +165,9 @@ impl Worker {
     /// The thread moves out.
     fn vacate(&self) {
         self.tid.store(0, Ordering::Release);
-        self.set_switches(None);
+        if let Some(gate) = self.set_gate(None) {
+            gate.retire();
+        }
         self.epoch.enter(Phase::Parked);
     }
 }

@@ -46,7 +46,7 @@ impl Local {
         }
     }
 
-    /// Sleeps until signalled; with the perf detector one standby watches the holder instead.
+    /// Sleeps until signalled; with the perf and bpf detectors one standby watches the holder instead.
     fn sleep(&self) {
         let (core, worker) = (self.core(), self.worker());
         if let Some(watch) = core.crew.watch().filter(|watch| watch.claim(worker.index())) {

@@ -1,6 +1,7 @@
 //! The thread of a worker, from start to end.
 
 use super::{Local, NoMain, Phase, Seat};
+use crate::pool::Watch;
 use crate::runtime::Shared;
 use crate::runtime::config::{Hook, Hooks, Naming};
 use crate::sys;
@@ -54,19 +55,19 @@ impl Local {
     pub(crate) fn attach(&self) {
         let tid = sys::thread::gettid();
         self.worker().occupy(tid);
-        if self.core().crew.watch().is_some() {
-            self.open_switches(tid);
+        if let Some(watch) = self.core().crew.watch() {
+            self.make_gate(watch, tid);
         }
         self.worker().epoch.enter(Phase::Runtime);
     }
 
-    fn open_switches(&self, tid: i32) {
-        match sys::perf::SwitchRing::open(tid).map(Arc::new) {
-            Ok(ring) => {
-                self.worker().set_switches(Some(ring.clone()));
-                self.switches.get_or_init(|| ring);
+    fn make_gate(&self, watch: &Watch, tid: i32) {
+        match watch.make_gate(tid) {
+            Ok(gate) => {
+                self.worker().set_gate(Some(gate.clone()));
+                self.gate.get_or_init(|| gate);
             }
-            // Out of locked memory or descriptors: this worker is left to the monitor.
+            // Out of locked memory, descriptors or slots: this worker is left to the monitor.
             Err(_) => self.core().stats.ring_failures.increment(),
         }
     }

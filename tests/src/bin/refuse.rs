@@ -1,7 +1,7 @@
 //! Runs a command with system calls refused, as in a container with a strict profile:
 //!
 //! ```text
-//! refuse perf_event_open,membarrier,io_uring_setup COMMAND [ARGUMENT...]
+//! refuse perf_event_open,bpf,membarrier,io_uring_setup COMMAND [ARGUMENT...]
 //! ```
 
 use cmwq_tests::refuse;
