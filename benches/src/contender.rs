@@ -23,6 +23,8 @@ pub enum Contender {
     CmwqOff,
     CmwqIdle,
     CmwqPerf,
+    /// Where the process may use it.
+    CmwqBpf,
     CmwqMonitor,
     /// smol with its global executor.
     Smol,
@@ -41,7 +43,7 @@ use Contender::*;
 
 impl Contender {
     /// In the order of the columns.
-    pub const ALL: [Contender; 17] = [
+    pub const ALL: [Contender; 18] = [
         Tokio,
         TokioSpawnBlocking,
         TokioBlockInPlace,
@@ -51,6 +53,7 @@ impl Contender {
         CmwqOff,
         CmwqIdle,
         CmwqPerf,
+        CmwqBpf,
         CmwqMonitor,
         Smol,
         Threads,
@@ -78,6 +81,7 @@ impl Contender {
             CmwqOff => "cmwq off",
             CmwqIdle => "cmwq idle",
             CmwqPerf => "cmwq perf",
+            CmwqBpf => "cmwq bpf",
             CmwqMonitor => "cmwq monitor",
             Smol => "smol",
             Threads => "threads",
@@ -93,7 +97,9 @@ impl Contender {
     pub fn runtime(self) -> &'static str {
         match self {
             Tokio | TokioSpawnBlocking | TokioBlockInPlace | TokioFs => "tokio",
-            Cmwq | CmwqUnprivileged | CmwqOff | CmwqIdle | CmwqPerf | CmwqMonitor => "cmwq",
+            Cmwq | CmwqUnprivileged | CmwqOff | CmwqIdle | CmwqPerf | CmwqBpf | CmwqMonitor => {
+                "cmwq"
+            }
             other => other.name(),
         }
     }
@@ -105,6 +111,7 @@ impl Contender {
             CmwqOff => Some(Detector::Off),
             CmwqIdle => Some(Detector::Idle),
             CmwqPerf => Some(Detector::Perf),
+            CmwqBpf => Some(Detector::Bpf),
             CmwqMonitor => Some(Detector::Monitor),
             _ => None,
         }

@@ -40,9 +40,11 @@ impl Case for Detect {
     fn rows(&self, _: &Settings) -> Vec<Row> {
         vec![
             Row::new("1 core", &[P50, P99, MAX], measure)
-                .contenders([CmwqPerf, CmwqIdle, CmwqMonitor])
+                .contenders([CmwqPerf, CmwqBpf, CmwqIdle, CmwqMonitor])
                 .value(P50, CmwqPerf, Limit::AtMost(8.0))
                 .value(P99, CmwqPerf, Limit::AtMost(20.0))
+                .value(P50, CmwqBpf, Limit::AtMost(6.0))
+                .value(P99, CmwqBpf, Limit::AtMost(15.0))
                 .value(P50, CmwqIdle, Limit::AtMost(12.0))
                 .value(P99, CmwqIdle, Limit::AtMost(50.0)),
         ]

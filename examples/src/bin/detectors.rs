@@ -35,11 +35,12 @@ struct Args {
 const GIVE_UP: Duration = Duration::from_millis(20);
 const YIELDS: u32 = 300_000;
 
-const DETECTORS: [(Detector, &str, &str); 4] = [
+const DETECTORS: [(Detector, &str, &str); 5] = [
     (Detector::Off, "off", "nothing; a blocked task stalls its core"),
     (Detector::Monitor, "monitor", "nothing"),
     (Detector::Idle, "idle", "nothing"),
     (Detector::Perf, "perf", "perf_event_open on own threads"),
+    (Detector::Bpf, "bpf", "CAP_BPF and CAP_PERFMON"),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
