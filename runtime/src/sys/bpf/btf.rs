@@ -141,41 +141,24 @@ mod tests {
     fn sample() -> Vec<u8> {
         let strings = b"\0int\0hook\0task\0state\0";
         let info = |kind: Kind, count: u32| (kind as u32) << 24 | count;
-        let types: &[u32] = &[
-            // 1: int
-            1,
-            info(Kind::Int, 0),
-            4,
-            32,
-            // 2: a function of (2, 1)
-            0,
-            info(Kind::FunctionProto, 2),
-            0,
-            0,
-            3,
-            0,
-            1,
+        let types = [
+            // 1: an integer
+            &[1, info(Kind::Int, 0), 4, 32][..],
+            // 2: a function of a pointer and an integer
+            &[0, info(Kind::FunctionProto, 2), 0, 0, 3, 0, 1],
             // 3: a pointer to it
-            0,
-            info(Kind::Pointer, 0),
-            2,
-            // 4: the typedef
-            5,
-            info(Kind::Typedef, 0),
-            3,
-            // 5: a struct with bit fields
-            10,
-            info(Kind::Struct, 1) | 1 << 31,
-            8,
-            15,
-            1,
-            8 << 24 | 32,
-        ];
+            &[0, info(Kind::Pointer, 0), 2],
+            // 4: its typedef
+            &[5, info(Kind::Typedef, 0), 3],
+            // 5: a struct that may have bit fields
+            &[10, info(Kind::Struct, 1) | 1 << 31, 8, 15, 1, 8 << 24 | 32],
+        ]
+        .concat();
         let sizes = [24, 0, 4 * types.len() as u32, 4 * types.len() as u32, strings.len() as u32];
         let mut file = Vec::new();
         file.extend(MAGIC.to_ne_bytes());
         file.extend([1, 0]);
-        sizes.iter().chain(types).for_each(|word| file.extend(word.to_ne_bytes()));
+        sizes.iter().chain(&types).for_each(|word| file.extend(word.to_ne_bytes()));
         file.extend(strings);
         file
     }
