@@ -1,6 +1,6 @@
 //! The perf and bpf detectors: the kernel says that the holder went to sleep.
 //!
-//! Both need a standby that waits for it, the *watcher* of the core ([`crate::pool::Watch`]), which
+//! Both need a standby that waits for it, a *watcher* of the core ([`crate::pool::Watch`]), which
 //! runs on the same core and takes over when it wakes. The worker's [`Gate`] keeps its own parking
 //! and all that is not user code silent. They differ in what the watcher waits for:
 //!
@@ -22,7 +22,7 @@
 //! wrong; unless the bell has just rung, the file in `/proc` is asked as well.
 
 use super::Gate;
-use crate::pool::{Claim, Core, Watch};
+use crate::pool::{Claim, Core, Post, Watch};
 use crate::sys::perf::SwitchRing;
 use crate::sys::proc::{Look, SyscallFile};
 use crate::sys::uring_poll::Waiter;
@@ -30,7 +30,7 @@ use crate::worker::{Local, Phase, Worker};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-/// The keys of the descriptor that kicks the watcher, and of the bell. Rings have their worker's
+/// The keys of the descriptors that kick watchers, and of the bell. Rings have their worker's
 /// index, counted from [`FIRST_RING`].
 const KICK: u64 = 0;
 const BELL: u64 = 1;
@@ -47,7 +47,9 @@ pub(crate) struct Watcher {
 impl Watcher {
     fn new(watch: &Watch) -> Option<Self> {
         let mut waiter = Waiter::new().ok()?;
-        waiter.watch(watch.kick_source().as_fd(), KICK).ok()?;
+        for post in watch.posts() {
+            waiter.watch(post.kick_source().as_fd(), KICK).ok()?;
+        }
         if let Some(bell) = watch.bell() {
             waiter.watch(bell.fd(), BELL).ok()?;
         }
@@ -84,7 +86,12 @@ impl Watcher {
 
 /// Watches the holder until it blocks (the verdict is given then) or `local` is wanted otherwise.
 /// `false` if there is nothing to wait with: the caller sleeps on its word.
-pub(crate) fn watch_holder(local: &Local, watch: &Watch, watcher: &mut Option<Watcher>) -> bool {
+pub(crate) fn watch_holder(
+    local: &Local,
+    watch: &Watch,
+    post: &Post,
+    watcher: &mut Option<Watcher>,
+) -> bool {
     if watcher.is_none() {
         *watcher = Watcher::new(watch);
     }
@@ -92,8 +99,9 @@ pub(crate) fn watch_holder(local: &Local, watch: &Watch, watcher: &mut Option<Wa
     let core = local.core();
     let mut rang = false;
     while !local.worker().is_signalled() && !core.needs_worker() {
-        // Before the look: what rings from here on ends the wait.
-        if let Some(bell) = watch.bell() {
+        // Before the look: what rings from here on ends the wait. If it has just rung that comes
+        // after the look, or the kernel would not tell the other watcher.
+        if let Some(bell) = watch.bell().filter(|_| !rang) {
             bell.silence();
         }
         let holder = core.crew.get(core.holder());
@@ -102,9 +110,14 @@ pub(crate) fn watch_holder(local: &Local, watch: &Watch, watcher: &mut Option<Wa
             core.latch(claim);
             break;
         }
-        rang = false;
+        if std::mem::take(&mut rang) {
+            continue;
+        }
+        if watch.has_vacancy() {
+            core.crew.wake_other_standby(local.worker().index());
+        }
         let waited = watcher.waiter.wait(&mut |key| match key {
-            KICK => drop(watch.kick_source().drain()),
+            KICK => drop(post.kick_source().drain()),
             BELL => rang = true,
             _ => {}
         });

@@ -102,6 +102,14 @@ impl Crew {
         true
     }
 
+    /// The same, for a standby that needs one beside itself.
+    pub(crate) fn wake_other_standby(&self, own: u32) {
+        let other = |&index: &usize| index != own as usize && self.standby.remove(index);
+        if let Some(worker) = self.standby.iter().find(other).and_then(|i| self.get(i as u32)) {
+            self.signal(worker);
+        }
+    }
+
     pub(crate) fn wake_all(&self) {
         for worker in self.iter() {
             self.standby.remove(worker.index() as usize);

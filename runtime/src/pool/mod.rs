@@ -71,7 +71,7 @@ use notice::Notice;
 pub(crate) use park::CorePark;
 pub(crate) use park_word::Bed;
 pub(crate) use verdict::{Claim, Verdict};
-pub(crate) use watch::Watch;
+pub(crate) use watch::{Post, Watch};
 pub(crate) use worker_pool::{PoolKind, WorkerPool};
 #[allow(unused_imports, reason = "the workqueues that use all of it come next")]
 pub(crate) use worklist::{Key, QueueId, TaskList, Worklist};

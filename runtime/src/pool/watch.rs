@@ -1,9 +1,18 @@
-//! With the perf and bpf detectors: which standby watches the holder.
+//! With the perf and bpf detectors: which standbys watch the holder.
 //!
-//! One standby at a time is the *watcher* ([`WatchRole`]); it waits for the kernel to say that whoever
-//! holds the core went to sleep ([`watch_holder`](crate::detect::watch_holder)), instead of on its own
-//! word. So whoever wakes it has to kick its descriptor too. A new holder sees to it that somebody
-//! watches it.
+//! A *watcher* waits for the kernel to say that whoever holds the core went to sleep
+//! ([`watch_holder`](crate::detect::watch_holder)), instead of on its own word. So whoever wakes it
+//! has to kick its descriptor too. It stands at a [`Post`], of which there are
+//!
+//! - one with perf: the watcher waits for the ring of one holder, and each new one kicks it to look
+//!   again;
+//! - two with bpf: both wait for the bell of the core, whoever holds it. The kernel wakes both; the
+//!   first to run takes over, the other one runs when its turn comes, at the latest when the new
+//!   holder sleeps, and is watching all the while. It sees to it that its second post is filled
+//!   again. So a new holder has nobody to wake: a thread that it wakes preempts it, and 10 us went by
+//!   before it polled its first task.
+//!
+//! If nobody watches a new holder it wakes a standby.
 
 use super::watch_role::WatchRole;
 use crate::detect::Gate;
@@ -14,16 +23,23 @@ use std::io;
 use std::sync::Arc;
 
 pub(crate) struct Watch {
-    role: WatchRole,
-    kick: Kick,
+    posts: Box<[Post]>,
     /// With the bpf detector: what rings when the holder goes to sleep.
     bell: Option<Bell>,
+}
+
+/// Where one standby watches, and how it is called back.
+pub(crate) struct Post {
+    role: WatchRole,
+    kick: Kick,
 }
 
 impl Watch {
     /// For the bpf detector if there is a bell, otherwise for perf.
     pub(crate) fn new(bell: Option<Bell>) -> io::Result<Self> {
-        Ok(Self { role: WatchRole::new(), kick: Kick::new()?, bell })
+        let posts = if bell.is_some() { 2 } else { 1 };
+        let post = |_| Ok(Post { role: WatchRole::new(), kick: Kick::new()? });
+        Ok(Self { posts: (0..posts).map(post).collect::<io::Result<_>>()?, bell })
     }
 
     /// For a worker whose thread is `tid`.
@@ -38,30 +54,44 @@ impl Watch {
         self.bell.as_ref()
     }
 
-    /// Takes the role, if nobody has it.
-    pub(crate) fn claim(&self, worker: u32) -> bool {
-        self.role.claim(worker)
+    pub(crate) fn posts(&self) -> &[Post] {
+        &self.posts
     }
 
-    /// Gives the role back.
-    pub(crate) fn release(&self) {
-        self.role.release();
+    /// Takes a post, if one is vacant.
+    pub(crate) fn claim(&self, worker: u32) -> Option<&Post> {
+        self.posts.iter().find(|post| post.role.claim(worker))
     }
 
-    pub(crate) fn is_vacant(&self) -> bool {
-        self.role.is_vacant()
+    /// Does nobody watch?
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.posts.iter().all(|post| post.role.is_vacant())
+    }
+
+    /// Is there room for another watcher?
+    pub(crate) fn has_vacancy(&self) -> bool {
+        self.posts.iter().any(|post| post.role.is_vacant())
     }
 
     /// Makes the watcher look again, if it is this worker.
     pub(crate) fn kick_if(&self, worker: u32) {
-        if self.role.is(worker) {
-            self.kick.kick();
+        if let Some(post) = self.posts.iter().find(|post| post.role.is(worker)) {
+            post.kick.kick();
         }
     }
 
-    /// Makes the watcher look again, whoever it is: there is another holder.
-    pub(crate) fn kick(&self) {
-        self.kick.kick();
+    /// There is another holder: a watcher that waits for the former one has to look again.
+    pub(crate) fn redirect(&self) {
+        if self.bell.is_none() {
+            self.posts.iter().for_each(|post| post.kick.kick());
+        }
+    }
+}
+
+impl Post {
+    /// Gives the post back. Only by the worker that has it.
+    pub(crate) fn leave(&self) {
+        self.role.release();
     }
 
     pub(crate) fn kick_source(&self) -> &Kick {

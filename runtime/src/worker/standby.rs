@@ -7,6 +7,7 @@
 use super::run::End;
 use super::{Flag, Local, Main, Phase};
 use crate::detect::watch_holder;
+use crate::pool::Watch;
 use std::sync::atomic::Ordering;
 
 impl Local {
@@ -46,12 +47,13 @@ impl Local {
         }
     }
 
-    /// Sleeps until signalled; with the perf and bpf detectors one standby watches the holder instead.
+    /// Sleeps until signalled; with the perf and bpf detectors one or two watch the holder instead.
     fn sleep(&self) {
         let (core, worker) = (self.core(), self.worker());
-        if let Some(watch) = core.crew.watch().filter(|watch| watch.claim(worker.index())) {
-            let watched = watch_holder(self, watch, &mut self.watcher.borrow_mut());
-            watch.release();
+        let watch = core.crew.watch();
+        if let Some((watch, post)) = watch.and_then(|w| Some((w, w.claim(worker.index())?))) {
+            let watched = watch_holder(self, watch, post, &mut self.watcher.borrow_mut());
+            post.leave();
             if watched {
                 return;
             }
@@ -62,7 +64,7 @@ impl Local {
     /// This worker leaves, or may be away for long; if it was the watcher, another standby has to be.
     fn pass_watch_on(&self) {
         let crew = &self.core().crew;
-        if crew.watch().is_some_and(|watch| watch.is_vacant()) {
+        if crew.watch().is_some_and(Watch::is_deserted) {
             crew.wake_standby();
         }
     }
@@ -73,10 +75,10 @@ impl Local {
             self.shared().monitor.request_worker(self.core());
         }
         if let Some(watch) = self.core().crew.watch() {
-            if watch.is_vacant() {
+            if watch.is_deserted() {
                 self.core().crew.wake_standby();
             } else {
-                watch.kick();
+                watch.redirect();
             }
         }
         if self.worker().flags.take(Flag::Unpinned) {
