@@ -82,6 +82,12 @@ pub struct Ticket {
     of: u64,
 }
 
+impl Default for Tally {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Tally {
     pub fn new() -> Tally {
         let (done, all_done) = sync_channel(1);

@@ -1,8 +1,8 @@
 //! Tasks that use too much CPU time: counted by spawn location, reported now and then.
 
+use crate::sync_types::{Mutex, lock};
 use std::collections::HashMap;
 use std::panic::Location;
-use std::sync::{Mutex, PoisonError};
 
 /// As the kernel: the first report comes at the 4th offence, then at each power of two.
 const FIRST_REPORT: u64 = 4;
@@ -31,7 +31,7 @@ impl Offences {
     }
 
     fn count(&self, location: &'static Location<'static>) -> Option<u64> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.counts);
         if counts.len() >= MAX_LOCATIONS && !counts.contains_key(location) {
             return None;
         }

@@ -80,13 +80,14 @@ use crate::contain::contain;
 use crate::detect::Sentinel;
 use crate::metrics::CoreStats;
 use crate::runtime::Shared;
+use crate::sync_types::{Mutex, MutexGuard, lock, try_lock};
 use crate::sys;
 use crate::sys::affinity::CpuSet;
 use crate::time::Timers;
 use crossbeam_utils::CachePadded;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 
 /// One bound pool.
@@ -213,7 +214,7 @@ impl Core {
     }
 
     fn guests(&self) -> MutexGuard<'_, Guests> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.guests)
     }
 
     /// The runtime shuts down: workers drop the tasks, whether or not there are guests.
@@ -253,18 +254,14 @@ impl Core {
 
     /// The driver, unless somebody else is in it.
     pub(crate) fn try_driver(&self) -> Option<DriverGuard<'_>> {
-        let guard = match self.driver.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let guard = try_lock(&self.driver)?;
         guard.is_some().then_some(DriverGuard(guard))
     }
 
     /// The last thread of the runtime has ended: whoever still waits for a socket or a timer of this
     /// core, from outside, is woken and gets an error or a panic.
     pub(crate) fn close(&self) {
-        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let driver = lock(&self.driver).take();
         // Wakes; outside of the lock.
         drop(driver);
         self.timers.close(&mut |waker| {
@@ -313,7 +310,7 @@ impl Core {
 
     /// Leaves a foreign waker for a worker to wake.
     pub(crate) fn leave_chore(&self, waker: Waker) {
-        self.chores.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+        lock(&self.chores).push(waker);
         self.has_chores.store(true, Ordering::Release);
         self.park.unpark();
     }
@@ -327,6 +324,6 @@ impl Core {
             return Vec::new();
         }
         self.has_chores.store(false, Ordering::Relaxed);
-        std::mem::take(&mut *self.chores.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.chores))
     }
 }

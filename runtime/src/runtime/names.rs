@@ -4,7 +4,7 @@
 //! next one when it starts.
 
 use super::config::Naming;
-use std::sync::{Mutex, PoisonError};
+use crate::sync_types::{Mutex, lock};
 
 #[derive(Default)]
 pub(crate) struct Names(Mutex<Vec<String>>);
@@ -14,13 +14,13 @@ impl Names {
     pub(crate) fn prepare(&self, naming: &Naming) {
         if let Naming::Made(make) = naming {
             let name = make();
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+            lock(&self.0).push(name);
         }
     }
 
     /// A name that was prepared; a plain one if the user's function failed.
     pub(crate) fn take(&self) -> String {
-        let name = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let name = lock(&self.0).pop();
         name.unwrap_or_else(|| "cmwq-worker".to_owned())
     }
 }

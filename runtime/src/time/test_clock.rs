@@ -1,7 +1,7 @@
 //! A clock that tests can stop and move (feature `test-util`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::entry::LATEST;
 use super::{Instant, Timers, now_ns};
 use crate::context::with_timers;
+use crate::sync_types::{Mutex, lock};
 
 /// Whether any clock of the process was ever paused: until then `Instant::now` asks nobody.
 static EVER_PAUSED: AtomicBool = AtomicBool::new(false);
@@ -61,7 +62,7 @@ impl TestClock {
 
     fn time(&self) -> Time {
         if self.touched.load(Ordering::Acquire) {
-            *self.time.lock().unwrap_or_else(PoisonError::into_inner)
+            *lock(&self.time)
         } else {
             Time::Running { ahead: 0 }
         }
@@ -69,7 +70,7 @@ impl TestClock {
 
     /// Changes the time by what `change` makes of it; false if it declines.
     fn change(&self, change: impl FnOnce(Time) -> Option<Time>) -> bool {
-        let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut time = lock(&self.time);
         let Some(new) = change(*time) else { return false };
         *time = new;
         self.touched.store(true, Ordering::Release);
@@ -78,7 +79,7 @@ impl TestClock {
 
     /// The wheels, without the lock, since firing runs wakers.
     fn timers(&self) -> Vec<Arc<Timers>> {
-        let timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        let timers = lock(&self.timers);
         timers.iter().filter_map(Weak::upgrade).collect()
     }
 }
@@ -95,7 +96,7 @@ impl Clock {
 
     /// Makes a wheel one of those that follow this clock's jumps.
     pub(super) fn attach(&self, timers: &Arc<Timers>) {
-        let mut all = self.test.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.test.timers);
         all.retain(|timers| timers.strong_count() > 0);
         all.push(Arc::downgrade(timers));
     }

@@ -57,11 +57,12 @@ pub(crate) use signal::Signal;
 pub(crate) use thread::spawn;
 
 use crate::detect::Gate;
+use crate::sync_types::{Mutex, lock};
 use crate::sys::proc::SyscallFile;
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The shared half of a worker.
 pub(crate) struct Worker {
@@ -112,12 +113,12 @@ impl Worker {
 
     /// With the perf and bpf detectors: what tells the kernel whether its sleep matters.
     pub(crate) fn gate(&self) -> Option<Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.gate).clone()
     }
 
     /// The former one.
     fn set_gate(&self, gate: Option<Gate>) -> Option<Gate> {
-        std::mem::replace(&mut *self.gate.lock().unwrap_or_else(PoisonError::into_inner), gate)
+        std::mem::replace(&mut *lock(&self.gate), gate)
     }
 
     /// Where the task that it polls, or polled last, was spawned.

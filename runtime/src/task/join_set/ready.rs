@@ -11,10 +11,11 @@
 //! Rejected: a lock-free queue. The lock is held for a few instructions and without foreign code;
 //! the set keeps the queue large enough for all of its tasks, so that no waker allocates.
 
+use crate::sync_types::{Mutex, MutexGuard, lock};
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
 /// The tasks that were woken, and who wants to know.
@@ -32,7 +33,7 @@ struct Inner {
 impl Ready {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing in here panics halfway.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Makes room for `tasks` keys, so that the wakers need not.
