@@ -102,7 +102,7 @@ pub(crate) fn enter(shared: &Arc<Shared>, core: usize) -> Enter {
     let entered = Entered { shared: unsafe { NonNull::new_unchecked(pointer) }, core };
     Enter {
         previous: ENTERED.replace(Some(entered)),
-        previous_io: cmwq_io::driver::set_current(Some(shared.cores[core].park.io().clone())),
+        previous_io: cmwq_io::driver::set_current(Some(shared.core(core).park.io().clone())),
     }
 }
 
@@ -135,6 +135,6 @@ pub(crate) fn with_timers<R>(f: impl FnOnce(Option<Current<'_>>) -> R) -> R {
     let Some(entered) = ENTERED.get() else { return f(None) };
     // SAFETY: this thread stays in the runtime while `f` runs: `f` is the timers' own code, which
     // enters and leaves none.
-    let core: &Core = unsafe { &entered.shared.as_ref().cores[entered.core] };
+    let core: &Core = unsafe { entered.shared.as_ref().core(entered.core) };
     f(Some(Current { timers: &core.timers, core }))
 }

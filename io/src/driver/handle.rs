@@ -44,6 +44,12 @@ impl Handle {
         }
     }
 
+    /// Is no socket registered with the driver? Out of date at once, unless the caller knows that
+    /// nobody registers any more.
+    pub fn is_unused(&self) -> bool {
+        self.shared.registry.is_empty()
+    }
+
     /// A number that no other driver of this process has had.
     pub fn id(&self) -> usize {
         self.shared.id

@@ -75,6 +75,11 @@ impl Registry {
         self.live().take().unwrap_or_default()
     }
 
+    /// Is anything registered?
+    pub(super) fn is_empty(&self) -> bool {
+        self.live().as_ref().is_none_or(Slab::is_empty)
+    }
+
     fn remove(&self, io: &ScheduledIo) -> Option<Arc<ScheduledIo>> {
         self.live().as_mut()?.try_remove(io.key)
     }

@@ -44,7 +44,7 @@ pub use select::{Detector, ParseDetectorError};
 pub(crate) use gate::Gate;
 pub(crate) use monitor::{Monitor, spawn as spawn_monitor};
 pub(crate) use offences::Offences;
-pub(crate) use select::{Refusal, Selection, select};
+pub(crate) use select::{Refusal, select};
 pub(crate) use sentinel::spawn as spawn_sentinel;
 pub(crate) use sentinel_word::Sentinel;
 pub(crate) use watcher::{Watcher, watch_holder};

@@ -80,7 +80,8 @@ struct Seen {
 
 struct Round<'a> {
     shared: &'a Arc<Shared>,
-    seen: Box<[Seen]>,
+    /// By core; grows with the extra ones.
+    seen: Vec<Seen>,
     patience: Patience,
 }
 
@@ -89,7 +90,7 @@ impl<'a> Round<'a> {
         let alone = shared.detector() == Detector::Monitor;
         Self {
             shared,
-            seen: vec![Seen::default(); shared.cores.len()].into(),
+            seen: Vec::new(),
             patience: Patience::new(if alone { ALONE_PERIOD } else { NET_PERIOD }),
         }
     }
@@ -100,6 +101,7 @@ impl<'a> Round<'a> {
         while !self.shared.has_stopped() {
             let word = &self.shared.monitor.word;
             let ticket = word.ticket();
+            self.seen.resize(self.shared.core_count(), Seen::default());
             let found = (0..self.seen.len()).map(|core| self.visit(core)).max();
             let habit = self.habit();
             match self.patience.after(found.unwrap_or(Found::Nothing), habit) {
@@ -111,12 +113,12 @@ impl<'a> Round<'a> {
 
     fn habit(&self) -> bool {
         let now = crate::time::now_ns();
-        self.shared.cores.iter().any(|core| core.blocks_often(now))
+        self.shared.all_cores().any(|core| core.blocks_often(now))
     }
 
     fn sleep(&self, ticket: Ticket) {
         self.shared.monitor.word.sleep(ticket, || self.nap());
-        for core in &self.shared.cores {
+        for core in self.shared.all_cores() {
             let keep_alive = self.shared.config.keep_alive.as_nanos() as u64;
             core.crew.cull(crate::time::now_ns(), keep_alive);
         }
@@ -124,25 +126,25 @@ impl<'a> Round<'a> {
 
     /// How long to sleep; `None` if there is something to look at.
     fn nap(&self) -> Option<Nap> {
-        let cores = &self.shared.cores;
+        let cores = || self.shared.all_cores();
         let parked = |core: &Core| {
             let holder = core.crew.get(core.holder());
             !core.needs_worker()
                 && holder.is_none_or(|holder| holder.epoch.load().phase() == Phase::Parked)
         };
-        if !cores.iter().all(|core| parked(core)) || self.shared.has_stopped() {
+        if !cores().all(parked) || self.shared.has_stopped() {
             return None;
         }
-        if cores.iter().any(|core| core.wants_worker.load(Ordering::SeqCst)) {
+        if cores().any(|core| core.wants_worker.load(Ordering::SeqCst)) {
             return Some(Nap::AtMost(Duration::from_nanos(RETRY_NS)));
         }
-        let surplus = cores.iter().any(|core| core.crew.has_surplus());
+        let surplus = cores().any(|core| core.crew.has_surplus());
         Some(if surplus { Nap::AtMost(self.shared.config.keep_alive) } else { Nap::Endless })
     }
 
     /// One look at a core, and what follows from it.
     fn visit(&mut self, index: usize) -> Found {
-        let core = &*self.shared.cores[index];
+        let core = self.shared.core(index);
         self.hire(core);
         let holder = core.holder();
         let Some(worker) = core.crew.get(holder).filter(|_| holder != NOBODY) else {
@@ -204,7 +206,9 @@ impl<'a> Round<'a> {
             core.inject.push(task);
             core.park.unpark();
         }
-        self.shared.wake_thief(core.index);
+        if core.is_default {
+            self.shared.wake_thief(core.index);
+        }
 
         let Some(cpu) = sys::thread::cpu_time_ns(worker.tid()) else { return };
         let seen = &mut self.seen[core.index];
@@ -246,6 +250,7 @@ impl<'a> Round<'a> {
         }
         core.wants_worker.store(false, Ordering::SeqCst);
         if !core.crew.lacks_standby() || self.shared.has_stopped() {
+            core.shortage_ends();
             return;
         }
         let now = crate::time::now_ns();
@@ -256,8 +261,10 @@ impl<'a> Round<'a> {
         }
         if crate::worker::spawn(self.shared, core.index).is_err() {
             seen.retry_at = now + RETRY_NS;
-            core.shortage.leave();
+            core.shortage_begins(now);
             core.wants_worker.store(true, Ordering::SeqCst);
+        } else {
+            core.shortage_ends();
         }
     }
 }

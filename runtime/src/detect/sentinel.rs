@@ -8,6 +8,12 @@
 //! - in user code and runnable, or in the runtime: the holder is only preempted; it yields. A
 //!   `SCHED_IDLE` thread gets next to nothing while others want the CPU, so this does not spin.
 //!
+//! A holder that is quiet or blocked leaves the CPU to others, also to the extra cores that use it: the
+//! high-priority core of the CPU, whose workers arm this sentinel too, and cores of unbound pools whose
+//! workers were on this CPU when they woke up. The sentinel looks at their holders in the same turn,
+//! and accuses those that are blocked. A worker of an unbound pool may have been moved since, to a CPU
+//! whose sentinel nobody has armed: then the monitor finds it.
+//!
 //! It takes no lock at all: it may be preempted anywhere, for as long as the core is busy.
 //!
 //! Leaving `SCHED_IDLE` needs a privilege, so the sentinel stays what it is and wakes a normal thread
@@ -17,7 +23,7 @@ use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
 use crate::sys::proc::{Look, SyscallFile};
-use crate::worker::{Phase, Worker};
+use crate::worker::{Phase, Stamp, Worker};
 use std::io;
 use std::sync::Arc;
 
@@ -51,11 +57,19 @@ fn watch(shared: &Shared, core: usize) {
             sentinel.disarm();
             continue;
         }
+        let extras = look_at_extras(shared, core);
         match look(core) {
+            // An extra core has the CPU, or has just been accused and will be had by another worker.
+            Verdict::Quiet { .. } if extras.are_busy && busy_looks < MAX_BUSY_LOOKS => {
+                busy_looks += 1;
+                sys::thread::yield_now();
+                continue;
+            }
             Verdict::Quiet { holder, epoch } => {
                 sentinel.disarm_while(|| {
                     core.holder() == holder
                         && core.crew.get(holder).map(|w| w.epoch.load()) == epoch
+                        && high_stamp(shared, core) == extras.high
                 });
             }
             // Running, yet not here: somebody has moved it. The next unpark arms us again.
@@ -84,7 +98,7 @@ fn watch(shared: &Shared, core: usize) {
 const MAX_BUSY_LOOKS: u32 = 1000;
 
 enum Verdict {
-    Quiet { holder: u32, epoch: Option<crate::worker::Stamp> },
+    Quiet { holder: u32, epoch: Option<Stamp> },
     Busy,
     Blocked(Claim),
 }
@@ -103,6 +117,46 @@ fn look(core: &Core) -> Verdict {
         }
         Phase::User => Verdict::Busy,
     }
+}
+
+/// What the sentinel of a CPU has seen of the extra cores that use it.
+struct Extras {
+    /// Holder and epoch of the high-priority core.
+    high: Option<(u32, Option<Stamp>)>,
+    /// Worth another look: the high-priority core is not parked, or somebody was accused.
+    are_busy: bool,
+}
+
+/// Accuses the holders of extra cores that are blocked: of the high-priority core of this CPU, and of
+/// cores of unbound pools that may use it. Of the latter one that runs is no concern of ours, since it
+/// runs elsewhere.
+fn look_at_extras(shared: &Shared, normal: &Core) -> Extras {
+    let mut extras = Extras { high: high_stamp(shared, normal), are_busy: false };
+    for core in shared.extra_cores() {
+        let is_high = core.bound_to == Some(normal.index);
+        if !is_high && !normal.cpu.is_some_and(|cpu| core.pool.covers(cpu)) {
+            continue;
+        }
+        match look(core) {
+            Verdict::Quiet { .. } => {}
+            Verdict::Busy => extras.are_busy |= is_high,
+            Verdict::Blocked(claim) if core.verdict.read() == Some(claim) => {}
+            Verdict::Blocked(claim) => {
+                let has_standby = core.accuse(claim);
+                extras.are_busy |= has_standby;
+                if !has_standby {
+                    shared.monitor.request_worker(core);
+                }
+            }
+        }
+    }
+    extras
+}
+
+fn high_stamp(shared: &Shared, normal: &Core) -> Option<(u32, Option<Stamp>)> {
+    let core = shared.extra_cores().find(|core| core.bound_to == Some(normal.index))?;
+    let holder = core.holder();
+    Some((holder, core.crew.get(holder).map(|worker| worker.epoch.load())))
 }
 
 fn is_blocked(worker: &Worker) -> bool {

@@ -36,11 +36,11 @@ impl RuntimeMetrics {
     }
 
     fn stats(&self, core: usize) -> &CoreStats {
-        &self.shared.cores[core].stats
+        &self.shared.core(core).stats
     }
 
     fn sum(&self, of: impl Fn(&CoreStats) -> u64) -> u64 {
-        self.shared.cores.iter().map(|core| of(&core.stats)).sum()
+        self.shared.all_cores().map(|core| of(&core.stats)).sum()
     }
 
     /// Cores of the runtime: how many tasks it polls at once while nothing blocks.
@@ -124,7 +124,7 @@ impl RuntimeMetrics {
         let lost = |core: &crate::pool::Core| {
             core.crew.iter().filter(|worker| worker.flags.has(Flag::Lost)).count()
         };
-        self.shared.cores.iter().map(|core| lost(core)).sum()
+        self.shared.all_cores().map(lost).sum()
     }
 
     /// Worker threads of a core.
@@ -139,6 +139,19 @@ impl RuntimeMetrics {
     /// The most worker threads that a core may have.
     pub fn max_workers_per_core(&self) -> usize {
         self.shared.cores[0].crew.cap()
+    }
+
+    /// The nice value of the workers of high-priority pools, of those that started last: -20 where
+    /// CAP_SYS_NICE or RLIMIT_NICE permits it, otherwise the lowest that the process may have; 0 while
+    /// there is no such pool. Where it is not below that of the other workers, a high-priority task
+    /// runs before others that wait and preempts none that runs.
+    pub fn high_priority_nice(&self) -> i32 {
+        self.shared.pools.high_nice()
+    }
+
+    /// Unbound pools in use.
+    pub fn num_unbound_pools(&self) -> usize {
+        self.shared.pools.count_unbound().0
     }
 
     /// Threads that run, or wait for, closures of `spawn_blocking`.

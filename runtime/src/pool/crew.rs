@@ -88,6 +88,11 @@ impl Crew {
         self.vacant.insert(index as usize);
     }
 
+    /// Are all threads on standby, but for one holder?
+    pub(crate) fn all_stand_by(&self) -> bool {
+        self.threads() == self.standby.len() + 1
+    }
+
     pub(crate) fn standby(&self) -> &AtomicBits {
         &self.standby
     }

@@ -41,6 +41,8 @@
 //!   a stale holder would be a second producer. Each worker keeps its own ring.
 //! - *Creating the standby when it is needed*: `pthread_create` takes 6 to 20 us, a futex wake 2.
 
+#[allow(dead_code, reason = "the workqueues that use all of it come next")]
+mod attrs;
 mod bits;
 mod crew;
 mod holder;
@@ -49,6 +51,14 @@ mod inject;
 mod notice;
 mod park;
 mod park_word;
+#[allow(dead_code, reason = "the workqueues that use all of it come next")]
+mod pools;
+#[allow(dead_code, reason = "the workqueues that use all of it come next")]
+mod site;
+#[allow(dead_code, reason = "the workqueues that use all of it come next")]
+mod sleepers;
+#[allow(dead_code, reason = "the workqueues that use all of it come next")]
+mod table;
 mod takeover;
 mod verdict;
 mod watch;
@@ -61,8 +71,11 @@ mod worklist;
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
 #[cfg(all(test, not(cmwq_loom)))]
+mod pool_tests;
+#[cfg(all(test, not(cmwq_loom)))]
 mod tests;
 
+pub(crate) use attrs::PoolAttrs;
 pub(crate) use crew::Crew;
 pub(crate) use holder::{Holder, NOBODY};
 pub(crate) use idle::Idle;
@@ -70,6 +83,11 @@ pub(crate) use inject::Inject;
 use notice::Notice;
 pub(crate) use park::CorePark;
 pub(crate) use park_word::Bed;
+#[allow(unused_imports, reason = "the workqueues that use all of it come next")]
+pub(crate) use pools::PoolRef;
+pub(crate) use pools::{LOOK_NS, Pools};
+pub(crate) use site::{Site, Works};
+pub(crate) use table::Table;
 pub(crate) use verdict::{Claim, Verdict};
 pub(crate) use watch::{Post, Watch};
 pub(crate) use worker_pool::{PoolKind, WorkerPool};
@@ -93,6 +111,10 @@ use std::task::Waker;
 /// One bound pool.
 pub(crate) struct Core {
     pub(crate) index: usize,
+    /// One of those that serve `cmwq::spawn`?
+    pub(crate) is_default: bool,
+    /// The normal core of its CPU, which is itself or that of the normal pool; none if unbound.
+    pub(crate) bound_to: Option<usize>,
     /// The CPU that its workers are pinned to.
     pub(crate) cpu: Option<usize>,
     /// Where a worker may run that uses more than its share of CPU time.
@@ -122,6 +144,8 @@ pub(crate) struct Core {
     has_chores: AtomicBool,
     /// No further worker could be made.
     pub(crate) shortage: Notice,
+    /// Since when, CLOCK_MONOTONIC ns; 0 if one could. Written by the monitor.
+    short_since: AtomicU64,
     pub(crate) stats: CoreStats,
 }
 
@@ -153,6 +177,8 @@ impl DerefMut for DriverGuard<'_> {
 /// What a core is made of.
 pub(crate) struct Parts {
     pub(crate) index: usize,
+    pub(crate) is_default: bool,
+    pub(crate) bound_to: Option<usize>,
     pub(crate) cpu: Option<usize>,
     pub(crate) wide: CpuSet,
     pub(crate) neighbours: Box<[usize]>,
@@ -173,6 +199,8 @@ impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             index: parts.index,
+            is_default: parts.is_default,
+            bound_to: parts.bound_to,
             cpu: parts.cpu,
             wide: parts.wide,
             neighbours: parts.neighbours,
@@ -192,6 +220,7 @@ impl Core {
             chores: Mutex::new(Vec::new()),
             has_chores: AtomicBool::new(false),
             shortage: Notice::default(),
+            short_since: AtomicU64::new(0),
             stats: CoreStats::default(),
         }
     }
@@ -215,6 +244,42 @@ impl Core {
 
     fn guests(&self) -> MutexGuard<'_, Guests> {
         lock(&self.guests)
+    }
+
+    /// May its workers hold it? Not while a core of an unbound pool is closed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    /// Wakes the holder, of an unbound pool's core that may be closed. `false` if it was, and wants
+    /// a worker now.
+    pub(crate) fn reopen(&self) -> bool {
+        let was_open = self.open.swap(true, Ordering::SeqCst);
+        // Of a core that is just being closed a standby may have become the holder.
+        self.park.unpark();
+        was_open
+    }
+
+    /// The holder closes the core: its threads end.
+    pub(crate) fn shut(&self, holder: u32) {
+        self.open.store(false, Ordering::SeqCst);
+        self.release(holder);
+        self.crew.wake_all();
+    }
+
+    /// Is the core of an unbound pool closed, so that its threads are to end?
+    pub(crate) fn is_shut(&self) -> bool {
+        self.pool.kind == PoolKind::Unbound && !self.is_open()
+    }
+
+    /// For its holder: is there nothing that may want the core again? Not true while another worker
+    /// is inside a poll, which may register a socket or a timer.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.pool.worklist.is_empty()
+            && self.timers.is_empty()
+            && self.park.io().is_unused()
+            && !self.has_chores()
+            && self.crew.all_stand_by()
     }
 
     /// The runtime shuts down: workers drop the tasks, whether or not there are guests.
@@ -305,6 +370,29 @@ impl Core {
             if sys::affinity::set(0, &CpuSet::single(cpu)).is_err() {
                 self.stats.pin_failures.increment();
             }
+        }
+    }
+
+    /// A worker was wanted and could not be made.
+    pub(crate) fn shortage_begins(&self, now: u64) {
+        if self.short_since.load(Ordering::Relaxed) == 0 {
+            self.short_since.store(now, Ordering::Relaxed);
+        }
+        self.shortage.leave();
+    }
+
+    /// There is a worker again.
+    pub(crate) fn shortage_ends(&self) {
+        if self.short_since.load(Ordering::Relaxed) != 0 {
+            self.short_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// For how long a worker could not be made that is wanted, in nanoseconds; 0 if it could.
+    pub(crate) fn short_for(&self, now: u64) -> u64 {
+        match self.short_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now.saturating_sub(since),
         }
     }
 

@@ -5,12 +5,11 @@ use super::config::Config;
 use super::error::BuildError;
 use super::shared::{Original, Shared};
 use super::{Handle, Runtime};
-use crate::detect::{self, Detector, Refusal, Selection, Sentinel};
-use crate::pool::{Core, CorePark, Parts, PoolKind, Watch, WorkerPool};
+use crate::detect::{self, Detector, Refusal, Sentinel};
+use crate::pool::{Core, Parts, PoolKind, Site, WorkerPool, Works};
 use crate::sys;
 use crate::sys::affinity::CpuSet;
-use crate::sys::bpf::Bell;
-use crate::time::{Clock, Timers};
+use crate::time::Clock;
 use crate::topology::{self, Topology};
 use crossbeam_utils::CachePadded;
 use std::path::Path;
@@ -25,6 +24,7 @@ pub(super) struct SharedParts {
     pub(super) detector: Detector,
     pub(super) original: Original,
     pub(super) clock: Arc<Clock>,
+    pub(super) site: Site,
 }
 
 /// The default of `max_workers_per_core`.
@@ -76,15 +76,19 @@ pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
         .map_err(|refusal| BuildError::detector(&refusal, asked_by))?;
     let clock = Arc::new(clock(builder));
     let topology = Topology::read(Path::new("/"));
-    let watches = watches(&selection, layout.cpus.len())?;
-    let cores = watches
-        .into_iter()
-        .enumerate()
-        .map(|(index, watch)| {
-            let detector = selection.detector;
-            let core = core(builder, &layout, &topology, detector, watch, &clock, index)?;
-            Ok(CachePadded::new(core))
-        })
+    let site = Site {
+        topology,
+        allowed: layout.allowed.clone(),
+        timer_granularity: builder.timer_granularity,
+        cap: max_workers(builder, layout.cpus.len())?,
+        detector: selection.detector,
+        hook: selection.hook.clone(),
+        clock: clock.clone(),
+    };
+    site.prepare(layout.cpus.len())
+        .map_err(|error| BuildError::os("make the bells of the bpf detector", error))?;
+    let cores = (0..layout.cpus.len())
+        .map(|index| Ok(CachePadded::new(core(builder, &layout, &site, index)?)))
         .collect::<Result<_, BuildError>>()?;
     let shared = Arc::new(Shared::new(SharedParts {
         cores,
@@ -93,6 +97,7 @@ pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
         detector: selection.detector,
         original: Original::capture(),
         clock,
+        site,
     }));
     let runtime = Runtime::from_parts(Handle { shared: shared.clone() }, layout.claim);
     // From here on an error drops the runtime, which stops what has started.
@@ -200,50 +205,28 @@ fn max_workers(builder: &Builder, cores: usize) -> Result<usize, BuildError> {
     }
 }
 
-/// For each core, with a detector that has a standby watch.
-fn watches(selection: &Selection, cores: usize) -> Result<Vec<Option<Watch>>, BuildError> {
-    let bells: Vec<Option<Bell>> = match &selection.hook {
-        Some(hook) => hook
-            .bells(cores)
-            .map_err(|error| BuildError::os("make the bells of the bpf detector", error))?
-            .into_iter()
-            .map(Some)
-            .collect(),
-        None => (0..cores).map(|_| None).collect(),
-    };
-    let is_watched = matches!(selection.detector, Detector::Perf | Detector::Bpf);
-    bells
-        .into_iter()
-        .map(|bell| is_watched.then(|| Watch::new(bell)).transpose())
-        .collect::<Result<_, _>>()
-        .map_err(|error| BuildError::os("make an eventfd for a watcher", error))
-}
-
-fn core(
-    builder: &Builder,
-    layout: &Layout,
-    topology: &Topology,
-    detector: Detector,
-    watch: Option<Watch>,
-    clock: &Arc<Clock>,
-    index: usize,
-) -> Result<Core, BuildError> {
-    let (driver, io) = cmwq_io::driver::Driver::new()
-        .map_err(|error| BuildError::os("make an I/O driver", error))?;
-    let park = Arc::new(CorePark::new(io));
-    let unpark = park.clone();
-    let timers =
-        Timers::new(clock.clone(), builder.timer_granularity, Box::new(move || unpark.unpark()));
+fn core(builder: &Builder, layout: &Layout, site: &Site, index: usize) -> Result<Core, BuildError> {
     let cpu = layout.cpus[index];
-    let sentinel = (detector == Detector::Idle).then(Arc::<Sentinel>::default);
+    let works = match cpu {
+        // So that driver and wheel are on the core's node.
+        Some(cpu) if site.topology.nodes().count() > 1 => {
+            sys::affinity::run_on(&CpuSet::single(cpu), || site.works())
+        }
+        _ => site.works(),
+    };
+    let Works { driver, park, timers, watch } =
+        works.map_err(|error| BuildError::os("make a core's I/O driver", error))?;
+    let sentinel = (site.detector == Detector::Idle).then(Arc::<Sentinel>::default);
     Ok(Core::new(Parts {
         index,
+        is_default: true,
+        bound_to: Some(index),
         cpu,
-        wide: wide(layout, topology, index),
-        neighbours: neighbours(layout, topology, index),
-        cap: max_workers(builder, layout.cpus.len())?,
+        wide: wide(layout, &site.topology, index),
+        neighbours: neighbours(layout, &site.topology, index),
+        cap: site.cap,
         open: !builder.current_thread,
-        pool: Arc::new(WorkerPool::new(PoolKind::Normal, [index].into())),
+        pool: Arc::new(WorkerPool::bound(PoolKind::Normal, cpu.unwrap_or(index), index)),
         driver,
         park,
         timers,

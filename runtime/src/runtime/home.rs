@@ -43,12 +43,10 @@ impl Home {
         unsafe { self.0.as_ref() }
     }
 
-    /// This thread's worker, if it is one of this runtime's.
+    /// This thread's worker, if it is one of this runtime's that serve `cmwq::spawn`.
     #[inline]
     fn with_local<R>(self, f: impl FnOnce(Option<&Local>) -> R) -> R {
-        context::with_local(|local| {
-            f(local.filter(|local| std::ptr::eq(Arc::as_ptr(local.shared()), self.0.as_ptr())))
-        })
+        context::with_local(|local| f(local.filter(|local| local.runs_default_of(self.0.as_ptr()))))
     }
 
     /// Queues a task on a thread that is no worker of this runtime.

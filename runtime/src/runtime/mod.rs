@@ -32,7 +32,7 @@ pub use error::{BuildError, TryCurrentError};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor};
 
 pub(crate) use block_on::wait;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Original, Shared};
 
 use crate::contain::contain;
 use crate::context;

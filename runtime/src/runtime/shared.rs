@@ -6,10 +6,11 @@ use super::home::Home;
 use super::names::Names;
 use crate::blocking::BlockingPool;
 use crate::detect::{Detector, Monitor, Offences, Refusal};
-use crate::pool::{Core, Idle};
+use crate::pool::{Core, Idle, Pools};
 use crate::sys::affinity::CpuSet;
 use crate::sys::{self, futex};
 use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, Schedule};
+use crate::topology::Topology;
 use crossbeam_utils::CachePadded;
 use std::future::Future;
 use std::io;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 pub(crate) struct Shared {
     pub(crate) cores: Box<[CachePadded<Core>]>,
+    /// The pools that are made at run time, with their cores.
+    pub(crate) pools: Pools,
     pub(crate) idle: Idle,
     pub(crate) owned: OwnedTasks,
     pub(crate) monitor: Monitor,
@@ -50,12 +53,17 @@ pub(crate) struct Shared {
 pub(crate) struct Original {
     pub(crate) cpus: Option<CpuSet>,
     pub(crate) slack_ns: u64,
+    pub(crate) nice: i32,
 }
 
 impl Original {
     /// Of the calling thread.
     pub(crate) fn capture() -> Self {
-        Self { cpus: sys::affinity::current().ok(), slack_ns: sys::thread::timer_slack_ns() }
+        Self {
+            cpus: sys::affinity::current().ok(),
+            slack_ns: sys::thread::timer_slack_ns(),
+            nice: sys::thread::nice(),
+        }
     }
 
     /// Gives it to the calling thread.
@@ -65,6 +73,10 @@ impl Original {
             let _ = sys::affinity::set(0, cpus);
         }
         sys::thread::set_timer_slack_ns(self.slack_ns);
+        if sys::thread::nice() != self.nice {
+            // Refused only where a thread that was made less urgent may not go back.
+            let _ = sys::thread::set_nice(0, self.nice);
+        }
     }
 }
 
@@ -86,6 +98,7 @@ impl Shared {
         let count = parts.cores.len();
         Self {
             cores: parts.cores,
+            pools: Pools::new(count, parts.site),
             idle: Idle::new(count),
             owned: OwnedTasks::new(count),
             monitor: Monitor::default(),
@@ -105,6 +118,51 @@ impl Shared {
             next_core: AtomicUsize::new(0),
             panicked: AtomicBool::new(false),
         }
+    }
+
+    /// Any core: one of `cores`, or an extra one from there on.
+    #[inline]
+    pub(crate) fn core(&self, index: usize) -> &Core {
+        match self.cores.get(index) {
+            Some(core) => core,
+            None => self.extra_core(index),
+        }
+    }
+
+    #[cold]
+    fn extra_core(&self, index: usize) -> &Core {
+        let place = index.wrapping_sub(self.cores.len());
+        self.pools.table.get(place).unwrap_or_else(|| panic!("there is no core {index}"))
+    }
+
+    /// How many cores there are, extra ones included.
+    pub(crate) fn core_count(&self) -> usize {
+        self.cores.len() + self.pools.table.len()
+    }
+
+    /// All cores, extra ones included; one that is made meanwhile may be missing.
+    pub(crate) fn all_cores(&self) -> impl Iterator<Item = &Core> {
+        (0..self.core_count()).map(|index| self.core(index))
+    }
+
+    /// The cores of high-priority and unbound pools.
+    pub(crate) fn extra_cores(&self) -> impl Iterator<Item = &Core> {
+        (0..self.pools.table.len()).filter_map(|place| self.pools.table.get(place))
+    }
+
+    /// Arms the sentinel of the CPU that the calling thread is on.
+    pub(crate) fn arm_sentinel_here(&self) {
+        let cpu = Some(sys::affinity::current_cpu());
+        let core = self.cores.iter().find(|core| core.cpu == cpu);
+        if let Some(sentinel) = core.and_then(|core| core.sentinel.as_ref()) {
+            sentinel.arm();
+        }
+    }
+
+    /// The machine, as it was when the runtime was built.
+    #[allow(dead_code, reason = "the workqueues that ask come next")]
+    pub(crate) fn topology(&self) -> &Topology {
+        &self.pools.site.topology
     }
 
     pub(crate) fn detector(&self) -> Detector {
@@ -162,7 +220,7 @@ impl Shared {
         F::Output: Send + 'static,
     {
         let own_core = crate::context::with_local(|local| {
-            local.filter(|l| Arc::ptr_eq(l.shared(), self)).map(|l| l.core().index)
+            local.filter(|local| local.runs_default_of(Arc::as_ptr(self))).map(|l| l.core().index)
         });
         let core = own_core.unwrap_or_else(|| {
             self.assert_not_forked();
@@ -254,8 +312,11 @@ impl Shared {
                 task.abort();
             }
         }
-        // A runtime of one core that nobody is in block_on of: a standby drops the tasks.
-        for core in &self.cores {
+        // A pool that is being made now is in the table after this; later ones are refused.
+        self.pools.settle();
+        // A runtime of one core that nobody is in block_on of: a standby drops the tasks. A core of an
+        // unbound pool that is closed has none.
+        for core in self.all_cores().filter(|core| !core.is_shut()) {
             core.stay_open();
             if core.needs_worker() && !core.crew.wake_standby() {
                 self.monitor.request_worker(core);
@@ -292,9 +353,7 @@ impl Shared {
             self.panicked.store(true, Ordering::SeqCst);
             self.callers.wake_all();
             self.close();
-            for core in &self.cores {
-                core.crew.wake_all();
-            }
+            self.all_cores().for_each(|core| core.crew.wake_all());
         }
     }
 
@@ -312,7 +371,7 @@ impl Shared {
         if stops.is_err() {
             return;
         }
-        for core in &self.cores {
+        for core in self.all_cores() {
             core.crew.wake_all();
             core.park.unpark();
             core.park.io().unpark();
@@ -332,7 +391,7 @@ impl Shared {
                 .compare_exchange(NO_THREADS, FINISHING, Ordering::SeqCst, Ordering::Relaxed)
                 .is_ok();
         if deserted {
-            self.cores.iter().for_each(|core| core.close());
+            self.all_cores().for_each(Core::close);
             self.threads.store(FINISHED, Ordering::SeqCst);
             futex::wake_all(&self.threads);
         }

@@ -12,7 +12,7 @@ const MAX_CPUS: usize = 1 << 16;
 
 /// A set of CPU numbers.
 // Words as the kernel wants them, without zero words at the end, so that equal sets compare equal.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct CpuSet(Vec<u64>);
 
 impl CpuSet {
@@ -206,6 +206,30 @@ pub fn set(tid: i32, set: &CpuSet) -> io::Result<()> {
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Runs `f` on a thread that may use only `cpus`, and waits for it: memory that `f` touches first is
+/// then on their node. Where the thread or its affinity is refused, `f` runs all the same.
+pub fn run_on<R: Send>(cpus: &CpuSet, f: impl FnOnce() -> R + Send) -> R {
+    // In a cell, since a refused thread takes its closure with it.
+    let mut f = Some(f);
+    let started = std::thread::scope(|scope| {
+        let f = &mut f;
+        let body = move || {
+            let _ = set(0, cpus);
+            f.take().map(|f| f())
+        };
+        let thread =
+            std::thread::Builder::new().name("cmwq/maker".into()).spawn_scoped(scope, body);
+        thread.ok().map(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    });
+    match started.flatten() {
+        Some(result) => result,
+        None => f.take().expect("it has not run")(),
+    }
+}
+
 /// The CPU that the calling thread runs on; out of date at once unless it is pinned.
 ///
 /// glibc reads it from memory that the kernel keeps up to date, without a system call.
@@ -294,6 +318,16 @@ mod tests {
         assert_eq!(set.intersection(&list("1-100")), CpuSet::single(70));
         assert!(set.intersection(&list("1-2")).is_empty());
         assert_eq!(set.intersection(&list("1-2")), CpuSet::new());
+    }
+
+    #[test]
+    fn a_closure_runs_on_other_cpus() {
+        let first = current().unwrap().iter().next().unwrap();
+        let before = current().unwrap();
+        let seen = run_on(&CpuSet::single(first), || current().unwrap());
+        assert_eq!(seen, CpuSet::single(first));
+        assert_eq!(current().unwrap(), before, "the caller's own is as it was");
+        assert_eq!(run_on(&CpuSet::new(), || 7), 7, "refused, and yet it runs");
     }
 
     #[test]

@@ -16,6 +16,14 @@ pub fn nproc() -> Option<u64> {
     getrlimit(Resource::Nproc).current
 }
 
+/// The lowest nice value that a thread without CAP_SYS_NICE may give itself (RLIMIT_NICE): 20 where
+/// it may lower nothing.
+pub fn lowest_nice() -> i32 {
+    // The limit is 20 minus the value, 1 to 40; 0 where it says nothing.
+    let limit = getrlimit(Resource::Nice).current.unwrap_or(40);
+    20 - limit.min(40) as i32
+}
+
 /// The smallest `pids.max` of the process's cgroup and those above it: how many threads all
 /// processes of that group may have together. `None` if there is none.
 pub fn cgroup_pids_max() -> Option<u64> {

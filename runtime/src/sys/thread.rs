@@ -42,6 +42,27 @@ pub fn set_policy_idle() -> io::Result<()> {
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The nice value of the calling thread: -20 (most urgent) to 19.
+pub fn nice() -> i32 {
+    // Linux has one per thread, and 0 names the calling one. -1 may be a value or an error; there is
+    // none for the calling thread.
+    // SAFETY: takes no pointers.
+    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+}
+
+/// Gives thread `tid` a nice value from -20 (most urgent) to 19. Threads that it makes inherit it.
+///
+/// # Errors
+///
+/// `EACCES` if the value is lower than the present one and neither CAP_SYS_NICE nor RLIMIT_NICE
+/// ([`limits::lowest_nice`](super::limits::lowest_nice)) permits it; `ESRCH` if there is no such
+/// thread.
+pub fn set_nice(tid: i32, nice: i32) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    let rc = unsafe { libc::setpriority(libc::PRIO_PROCESS, tid as libc::id_t, nice) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Lets other threads of this CPU run first.
 pub fn yield_now() {
     std::thread::yield_now();
@@ -84,6 +105,18 @@ mod tests {
             assert_eq!(timer_slack_ns(), 1);
             set_timer_slack_ns(first);
             assert_eq!(timer_slack_ns(), first);
+        });
+    }
+
+    #[test]
+    fn nice_goes_up_for_everybody() {
+        in_thread(|| {
+            let before = nice();
+            set_nice(0, 19).unwrap();
+            assert_eq!(nice(), 19);
+            assert!(before < 19);
+            let denied = set_nice(1 << 23, 19).unwrap_err();
+            assert_eq!(denied.raw_os_error(), Some(libc::ESRCH), "larger than any thread id");
         });
     }
 

@@ -82,6 +82,11 @@ impl Timers {
         self.clock.monotonic_of(self.next.load(Ordering::Acquire))
     }
 
+    /// Is no timer armed? One atomic load; `false` for a while after the last one was cancelled.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.next.load(Ordering::Acquire) == u64::MAX
+    }
+
     /// The earliest deadline in clock nanoseconds without regard to the granularity, for moving a
     /// paused clock. May be earlier than the first deadline after a timer was cancelled or put off;
     /// firing at it then fires nothing, and the next answer is later.

@@ -49,6 +49,7 @@ impl Local {
             target: "cmwq",
             core = core.index,
             workers = crew.threads(),
+            short_for_ms = core.short_for(crate::time::now_ns()) / 1_000_000,
             max_workers_per_core = crew.cap(),
             "no further worker can be made for a core whose workers may all block: tasks wait until \
              one returns; raise max_workers_per_core, RLIMIT_NPROC or pids.max"

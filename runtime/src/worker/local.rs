@@ -19,6 +19,8 @@ pub(crate) struct Local {
     pub(super) inject_due: Countdown,
     /// When the workqueues come before it.
     pub(super) worklist_due: Countdown,
+    /// The runtime, if this worker runs the tasks of its `cmwq::spawn`: not on an extra core.
+    default_of: *const Shared,
     /// Polls in a row that came from the next slot.
     pub(super) streak: Cell<u32>,
     pub(super) searching: Cell<bool>,
@@ -36,8 +38,13 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn new(seat: Seat) -> Self {
+        let default_of = match seat.core().is_default {
+            true => Arc::as_ptr(seat.shared()),
+            false => std::ptr::null(),
+        };
         Self {
             seat,
+            default_of,
             event_due: Countdown::default(),
             inject_due: Countdown::default(),
             worklist_due: Countdown::default(),
@@ -54,6 +61,12 @@ impl Local {
     #[inline]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         self.seat.shared()
+    }
+
+    /// Do tasks of the runtime's default queue belong to this worker's queues?
+    #[inline]
+    pub(crate) fn runs_default_of(&self, shared: *const Shared) -> bool {
+        self.default_of == shared
     }
 
     #[inline]

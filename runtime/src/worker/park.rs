@@ -8,7 +8,7 @@
 //! at the inject list (and, for the last searcher, at all queues).
 
 use super::{Local, Main, Phase};
-use crate::pool::{Bed, DriverGuard};
+use crate::pool::{Bed, DriverGuard, LOOK_NS};
 use cmwq_io::driver::Wait;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Local {
 
     fn park_in_driver<M: Main>(&self, main: &M, mut driver: DriverGuard<'_>) {
         let core = self.core();
-        let was_last = self.shared().idle.park(core.index, self.searching.replace(false));
+        let was_last = self.announce_sleep();
         let prepared = core.park.prepare(Bed::Driver);
         let awake = !prepared
             || !core.inject.is_empty()
@@ -66,6 +66,9 @@ impl Local {
         let wait = match core.timers.next_deadline() {
             // Somebody has to notice that nothing can happen any more; see paused.rs.
             _ if self.clock_is_paused() => Wait::Until(crate::time::now_ns() + PAUSED_LOOK_NS),
+            deadline if core.pool.is_released() => {
+                Wait::Until(deadline.min(crate::time::now_ns() + LOOK_NS))
+            }
             u64::MAX => Wait::Forever,
             deadline => Wait::Until(deadline),
         };
@@ -103,9 +106,23 @@ impl Local {
         !matches!(events, Ok(0)) || self.advance_paused_clock()
     }
 
+    /// Says that the core is about to sleep. `true` for the last searcher, which has to look at all
+    /// queues again.
+    fn announce_sleep(&self) -> bool {
+        let core = self.core();
+        if !core.is_default {
+            core.pool.announce_sleep(core.index);
+            return false;
+        }
+        self.shared().idle.park(core.index, self.searching.replace(false))
+    }
+
     /// The core is awake. If a thief was wanted, this is it, and it counts as searching.
     fn rise(&self) {
-        if !self.shared().idle.unpark(self.core().index) {
+        let core = self.core();
+        if !core.is_default {
+            core.pool.rise(core.index);
+        } else if !self.shared().idle.unpark(core.index) {
             self.searching.set(true);
         }
     }
@@ -137,7 +154,11 @@ impl Local {
     pub(super) fn wake_guards(&self, now: u64) {
         fence(Ordering::SeqCst);
         self.shared().monitor.wake_if_asleep();
-        self.core().arm(now);
+        let core = self.core();
+        core.arm(now);
+        if core.bound_to.is_none() && core.blocks_often(now) {
+            self.shared().arm_sentinel_here();
+        }
     }
 
     fn account_busy(&self) {

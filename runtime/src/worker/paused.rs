@@ -14,14 +14,14 @@ impl Local {
         let shared = self.shared();
         let still = !shared.blocking.is_busy()
             && shared.callers.are_asleep()
-            && shared.cores.iter().all(|core| self.is_still(core));
+            && shared.all_cores().all(|core| self.is_still(core));
         if !still {
             return false;
         }
-        let next = shared.cores.iter().filter_map(|core| core.timers.raw_next()).min();
+        let next = shared.all_cores().filter_map(|core| core.timers.raw_next()).min();
         let moved = next.is_some_and(|next| shared.clock.auto_advance_to(next));
         if moved {
-            for core in shared.cores.iter().filter(|core| core.index != self.core().index) {
+            for core in shared.all_cores().filter(|core| core.index != self.core().index) {
                 core.park.unpark();
             }
         }

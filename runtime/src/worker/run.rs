@@ -80,7 +80,7 @@ impl Local {
             }
             if let Some(task) = task {
                 self.poll(task);
-            } else if self.shared().has_stopped() {
+            } else if self.shared().has_stopped() || self.closes() {
                 return End::Done;
             } else {
                 main_is_due = true;
@@ -99,15 +99,16 @@ impl Local {
             return Some(task);
         }
         // The workqueues and cmwq::spawn share the core evenly.
-        let worklist = &self.core().pool.worklist;
-        if let Some(task) = self.worklist_due.strikes(2).then(|| worklist.pop()).flatten() {
+        let pool = &self.core().pool;
+        if let Some(task) = self.worklist_due.strikes(2).then(|| pool.pop(self.shared())).flatten()
+        {
             return Some(task);
         }
         if let Some(task) = self.take_slot() {
             return Some(task);
         }
         self.streak.set(0);
-        worker.ring.pop().or_else(|| self.take_injected()).or_else(|| worklist.pop())
+        worker.ring.pop().or_else(|| self.take_injected()).or_else(|| pool.pop(self.shared()))
     }
 
     /// The next slot, unless it has had its turns: two tasks that wake each other must not starve

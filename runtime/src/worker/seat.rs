@@ -23,9 +23,9 @@ unsafe impl Send for Seat {}
 impl Seat {
     /// Hires a worker of the core; `None` at the cap.
     pub(crate) fn hire(shared: &Arc<Shared>, core: usize) -> Option<Seat> {
-        let core = &shared.cores[core];
+        let core = shared.core(core);
         let worker = core.crew.get(core.crew.hire()?).expect("hire() fills the place");
-        let (core, worker) = (NonNull::from(&**core), NonNull::from(worker));
+        let (core, worker) = (NonNull::from(core), NonNull::from(worker));
         Some(Seat { shared: shared.clone(), core, worker, arrived: Cell::new(false) })
     }
 
@@ -36,8 +36,8 @@ impl Seat {
 
     #[inline]
     pub(crate) fn core(&self) -> &Core {
-        // SAFETY: cores live in a boxed slice of `shared`, which we keep alive and which is never
-        // replaced.
+        // SAFETY: cores live in a boxed slice or a table of `shared`, which we keep alive and which
+        // gives up none of them.
         unsafe { self.core.as_ref() }
     }
 

@@ -14,7 +14,7 @@ impl Local {
     pub(super) fn stand_by<M: Main>(&self, main: &mut M) -> End {
         let (core, worker) = (self.core(), self.worker());
         loop {
-            if self.shared().has_stopped() || worker.flags.take(Flag::Retire) {
+            if self.must_end() || worker.flags.take(Flag::Retire) {
                 self.pass_watch_on();
                 return End::Done;
             }
@@ -37,7 +37,7 @@ impl Local {
             worker.epoch.enter(Phase::Parked);
             core.crew.standby().insert(worker.index() as usize);
             self.arrive();
-            if !(core.needs_worker() || main.is_woken() || self.shared().has_stopped()) {
+            if !(core.needs_worker() || main.is_woken() || self.must_end()) {
                 self.sleep();
             }
             core.crew.standby().remove(worker.index() as usize);
@@ -45,6 +45,10 @@ impl Local {
             worker.epoch.enter(Phase::Runtime);
             worker.signal.lower();
         }
+    }
+
+    fn must_end(&self) -> bool {
+        self.shared().has_stopped() || self.core().is_shut()
     }
 
     /// Sleeps until signalled; with the perf and bpf detectors one or two watch the holder instead.

@@ -6,7 +6,8 @@ use crate::task::Notified;
 impl Local {
     /// Looks for a task at other cores, nearest first. At most half of the cores search at once.
     pub(super) fn steal(&self) -> Option<Notified> {
-        if self.shared().cores.len() == 1 || !self.start_searching() {
+        // Alone, or an extra core.
+        if self.core().neighbours.is_empty() || !self.start_searching() {
             return None;
         }
         // What is left in the ring was pushed like any other task.

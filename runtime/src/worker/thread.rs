@@ -1,7 +1,7 @@
 //! The thread of a worker, from start to end.
 
 use super::{Local, NoMain, Phase, Seat};
-use crate::pool::Watch;
+use crate::pool::{PoolKind, Watch};
 use crate::runtime::Shared;
 use crate::runtime::config::{Hook, Hooks, Naming};
 use crate::sys;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Makes a worker thread of a core. At the cap, or if the OS refuses, nothing changes but the
 /// counters.
 pub(crate) fn spawn(shared: &Arc<Shared>, core: usize) -> io::Result<()> {
-    let stats = &shared.cores[core].stats;
+    let stats = &shared.core(core).stats;
     let Some(seat) = Seat::hire(shared, core) else {
         stats.cap_hits.increment();
         return Err(io::Error::other("the core has max_workers_per_core workers"));
@@ -27,13 +27,25 @@ fn thread_name(shared: &Shared, seat: &Seat) -> String {
         Naming::Fixed(name) => name.clone(),
         Naming::Made(_) => shared.names.take(),
         Naming::Kernel => {
-            let core = seat.core();
-            format!("cmwq/{}:{}", core.cpu.unwrap_or(core.index), seat.worker().index())
+            let (core, pool) = (seat.core(), &seat.core().pool);
+            let (number, worker) = (pool.number, seat.worker().index() as usize);
+            match pool.kind {
+                PoolKind::Normal => format!("cmwq/{number}:{worker}"),
+                PoolKind::HighPriority => format!("cmwq/{number}:{worker}H"),
+                PoolKind::Unbound => {
+                    // Each core counts its own workers; those of a pool are told apart.
+                    let worker = worker * pool.cores.len() + (core.index - pool.cores[0]);
+                    format!("cmwq/u{number}:{worker}")
+                }
+            }
         }
     }
 }
 
 fn run(seat: Seat) {
+    if !seat.core().pool.shape_current_thread(seat.shared()) {
+        seat.core().stats.pin_failures.increment();
+    }
     seat.core().pin_current_thread();
     // The park ends at the deadline of a timer, and standbys are woken for takeovers.
     sys::thread::set_timer_slack_ns(1);

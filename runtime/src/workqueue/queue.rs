@@ -102,7 +102,9 @@ impl Queue {
     fn local_core(&self) -> usize {
         let shared = &self.common.shared;
         let own = crate::context::with_local(|local| {
-            local.filter(|local| Arc::ptr_eq(local.shared(), shared)).map(|l| l.core().index)
+            local
+                .filter(|local| Arc::ptr_eq(local.shared(), shared))
+                .and_then(|l| l.core().bound_to)
         });
         own.unwrap_or_else(|| {
             let here = sys::affinity::current_cpu();

@@ -4,5 +4,6 @@
 mod idle;
 mod inject;
 mod park;
+mod sleepers;
 mod standby;
 mod watch;
