@@ -148,6 +148,14 @@ impl Worklist {
         self.change(|list| list.pop_of(queue))
     }
 
+    /// Takes all tasks of a queue out, in order.
+    pub(crate) fn take_all_of(&self, queue: QueueId) -> Vec<Notified> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        self.change(|list| std::iter::from_fn(|| list.pop_of(queue)).collect())
+    }
+
     /// Takes a task out, if it still waits where `key` says.
     pub(crate) fn remove(&self, key: Key, task: &Header) -> Option<Notified> {
         self.change(|list| list.remove(key, task))

@@ -112,6 +112,18 @@ impl Handle {
         RuntimeMetrics::new(self.shared.clone())
     }
 
+    /// Freezes all workqueues of the runtime that were built with
+    /// [`freezable`](crate::workqueue::Builder::freezable), also those that are built later; see
+    /// [`Workqueue::freeze`](crate::Workqueue::freeze).
+    pub fn freeze_workqueues(&self) {
+        self.shared.queues.set_frozen(true);
+    }
+
+    /// Ends [`freeze_workqueues`](Self::freeze_workqueues).
+    pub fn thaw_workqueues(&self) {
+        self.shared.queues.set_frozen(false);
+    }
+
     /// Which kind of runtime it is.
     pub fn runtime_flavor(&self) -> RuntimeFlavor {
         if self.shared.config.current_thread {

@@ -11,6 +11,7 @@ use crate::sys::affinity::CpuSet;
 use crate::sys::{self, futex};
 use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, Schedule};
 use crate::topology::Topology;
+use crate::workqueue::Queues;
 use crossbeam_utils::CachePadded;
 use std::future::Future;
 use std::io;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) pools: Pools,
     pub(crate) idle: Idle,
     pub(crate) owned: OwnedTasks,
+    pub(crate) queues: Queues,
     pub(crate) monitor: Monitor,
     pub(crate) blocking: BlockingPool,
     pub(crate) callers: Callers,
@@ -101,6 +103,7 @@ impl Shared {
             pools: Pools::new(count, parts.site),
             idle: Idle::new(count),
             owned: OwnedTasks::new(count),
+            queues: Queues::default(),
             monitor: Monitor::default(),
             blocking: BlockingPool::default(),
             callers: Callers::default(),
@@ -312,6 +315,7 @@ impl Shared {
                 task.abort();
             }
         }
+        self.queues.close();
         // A pool that is being made now is in the table after this; later ones are refused.
         self.pools.settle();
         // A runtime of one core that nobody is in block_on of: a standby drops the tasks. A core of an
@@ -363,7 +367,10 @@ impl Shared {
         // that did not see the closing changed its count before the sweep locked that shard.)
         fence(Ordering::SeqCst);
         // Not before the sweep is over: a shard that is still open may take a task.
-        if self.phase.load(Ordering::SeqCst) != DRAINING || self.owned.alive() > 0 {
+        if self.phase.load(Ordering::SeqCst) != DRAINING
+            || self.owned.alive() > 0
+            || self.queues.alive() > 0
+        {
             return;
         }
         let stops =
@@ -392,6 +399,7 @@ impl Shared {
                 .is_ok();
         if deserted {
             self.all_cores().for_each(Core::close);
+            self.queues.clear();
             self.threads.store(FINISHED, Ordering::SeqCst);
             futex::wake_all(&self.threads);
         }

@@ -86,7 +86,7 @@ pub use spawn::{block_in_place, spawn, spawn_blocking};
 pub use task_local::{AccessError, LocalKey, TaskLocalFuture};
 
 pub(crate) use cell::Birth;
-pub(crate) use owned::OwnedTasks;
+pub(crate) use owned::{Orphan, OwnedTasks};
 pub(crate) use raw::{Header, Notified, RawTask, Start};
 pub(crate) use state::OnIdle;
 pub(crate) use waker::is_task_waker;

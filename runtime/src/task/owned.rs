@@ -110,6 +110,17 @@ impl OwnedTasks {
         Some(Orphan(RawTask::new(head)))
     }
 
+    /// Takes out what is there now. The tasks stay counted until they complete.
+    pub(crate) fn take_all(&self, shard: usize) -> Vec<Orphan> {
+        let mut list = lock(&self.shards[shard].list);
+        let mut all = Vec::new();
+        while let Some(head) = list.head {
+            list.unlink(head);
+            all.push(Orphan(RawTask::new(head)));
+        }
+        all
+    }
+
     pub(crate) fn shards(&self) -> usize {
         self.shards.len()
     }

@@ -170,6 +170,11 @@ impl Notified {
         self.header().location
     }
 
+    /// Is it to be cancelled instead of polled?
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.0.state().load().has(ABORT)
+    }
+
     pub(crate) fn home_core(&self) -> usize {
         self.header().core.load(Ordering::Relaxed).into()
     }

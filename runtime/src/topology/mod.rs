@@ -48,19 +48,14 @@
 //! - CPUID: reports the machine below the hypervisor or nothing, and is one architecture's.
 //! - The distances as weights for stealing: the order is all that a thief needs.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "asked by the scopes of unbound pools, which are yet to come")
-)]
+#[cfg_attr(not(test), expect(dead_code, reason = "what only tests ask so far"))]
 mod queries;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the scopes of unbound pools, which are yet to come")
-)]
 mod scope;
 mod shard;
 mod steal;
 mod sysfs;
+
+pub use scope::Scope;
 
 use std::collections::BTreeMap;
 use std::path::Path;

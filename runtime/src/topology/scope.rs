@@ -48,6 +48,7 @@ impl Topology {
     ///
     /// The second case is the kernel's for bound CPUs that are not in the mask of the queue. Where
     /// the node is to be kept, ask [`nearest_node_with`](Self::nearest_node_with) first.
+    #[allow(dead_code, reason = "asked where a CPU comes or goes, which is yet to come")]
     pub fn pool_of(&self, scope: Scope, cpu: usize, allowed: &CpuSet) -> CpuSet {
         let group = self.group(scope, cpu);
         let pool: CpuSet =

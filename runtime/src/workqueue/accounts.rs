@@ -89,6 +89,8 @@ pub(super) struct Accounts<T, K, L> {
     pub(super) is_plugged: bool,
     /// Nothing is activated, and what is woken is held back.
     is_frozen: bool,
+    /// Nothing waits, whatever the limit.
+    is_closed: bool,
 }
 
 /// What is left when an item is done.
@@ -109,6 +111,7 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
             colours: Colours::new(),
             is_plugged,
             is_frozen,
+            is_closed: false,
         }
     }
 
@@ -120,8 +123,9 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
         self.inactive.len
     }
 
-    pub(super) fn is_frozen(&self) -> bool {
-        self.is_frozen
+    /// Items that were ever admitted.
+    pub(super) fn admitted(&self) -> u64 {
+        self.serial
     }
 
     pub(super) fn colours(&mut self) -> &mut Colours {
@@ -130,7 +134,7 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
 
     /// Takes a task in: active if there is a slot and nobody waits for one, else inactive.
     ///
-    /// `note` is told the item's number before the task can run.
+    /// `note` is told the item's number, which is returned too, before the task can run.
     pub(super) fn admit(
         &mut self,
         task: T,
@@ -138,12 +142,13 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
         slots: &mut Slots,
         note: impl FnOnce(usize),
         run: impl FnOnce(T) -> K,
-    ) {
+    ) -> usize {
         let colour = self.colours.enter();
         self.serial += 1;
-        let waits = self.is_stopped()
-            || !slots.has_room(kind)
-            || (self.inactive.len > 0 && !slots.is_unlimited(kind));
+        let waits = !self.is_closed
+            && (self.is_stopped()
+                || !slots.has_room(kind)
+                || (self.inactive.len > 0 && !slots.is_unlimited(kind)));
         let index = self.items.insert(Item {
             serial: self.serial,
             identity: task.identity(),
@@ -165,10 +170,11 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
             let item = &mut self.items[index];
             (item.slot, item.place) = (Slot::Own, Place::Pool(key));
         }
+        index
     }
 
     fn is_stopped(&self) -> bool {
-        self.is_plugged || self.is_frozen
+        (self.is_plugged || self.is_frozen) && !self.is_closed
     }
 
     /// Activates the first inactive item, if it may be. Returns whether it did.
@@ -191,12 +197,17 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
 
     /// An item in progress was woken.
     pub(super) fn wake(&mut self, index: usize, task: T, run: impl FnOnce(T) -> K) {
-        if self.is_frozen {
+        if self.is_frozen && !self.is_closed {
             self.append(index, task, Place::Held);
         } else {
-            let key = run(task);
-            self.items[index].place = Place::Pool(key);
+            self.wake_aborted(index, task, run);
         }
+    }
+
+    /// An item was woken to be cancelled, or may run.
+    pub(super) fn wake_aborted(&mut self, index: usize, task: T, run: impl FnOnce(T) -> K) {
+        let key = run(task);
+        self.items[index].place = Place::Pool(key);
     }
 
     /// An item is done, or withdrawn. It is in no list any more.
@@ -298,6 +309,14 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
     pub(super) fn thaw(&mut self, mut run: impl FnMut(T) -> K) {
         self.is_frozen = false;
         while let Some(first) = self.held.head {
+            self.run(first, &mut run);
+        }
+    }
+
+    /// Lets everything run, from now on.
+    pub(super) fn close(&mut self, mut run: impl FnMut(T) -> K) {
+        self.is_closed = true;
+        while let Some(first) = self.held.head.or(self.inactive.head) {
             self.run(first, &mut run);
         }
     }

@@ -1,18 +1,24 @@
 //! Settings of a workqueue.
 
+use super::attrs::Attrs;
 use super::error::BuildError;
 use super::handle::Workqueue;
+use super::nodes::Limits;
 use super::queue::{Flags, Queue};
+use super::{NICE, Scope};
 use crate::runtime::Handle;
 
 /// Settings that agree with each other.
 pub(super) struct Settings {
     pub(super) name: String,
     pub(super) flags: Flags,
-    pub(super) max_active: Option<usize>,
+    pub(super) limits: Limits,
+    pub(super) attrs: Attrs,
 }
 
 /// Builds a [`Workqueue`].
+///
+/// Settings may be given in any order; [`build`](Self::build) checks that they agree.
 ///
 /// # Examples
 ///
@@ -22,6 +28,9 @@ pub(super) struct Settings {
 /// let queue = cmwq::Workqueue::builder().name("images").max_active(2).build()?;
 /// let sum = queue.spawn(async { 1 + 2 }).await.unwrap();
 /// assert_eq!(sum, 3);
+///
+/// let error = cmwq::Workqueue::builder().ordered().max_active(2).build().unwrap_err();
+/// assert!(error.is_invalid_config());
 /// # Ok(())
 /// # }
 /// ```
@@ -29,7 +38,19 @@ pub(super) struct Settings {
 #[must_use = "nothing exists before build()"]
 pub struct Builder {
     name: Option<String>,
+    bound: bool,
+    unbound: bool,
+    ordered: bool,
+    high_priority: bool,
+    cpu_intensive: bool,
+    reclaim: bool,
+    freezable: bool,
     max_active: Option<usize>,
+    min_active: Option<usize>,
+    nice: Option<i32>,
+    cpus: Option<Vec<usize>>,
+    scope: Option<Scope>,
+    strict: Option<bool>,
 }
 
 impl Builder {
@@ -39,10 +60,95 @@ impl Builder {
         self
     }
 
+    /// Items run on the CPU on which they are queued, or that is asked for. This is the default.
+    pub fn bound(mut self) -> Self {
+        self.bound = true;
+        self
+    }
+
+    /// Items run on any CPU of the pool that serves the queue; see [`scope`](Self::scope).
+    pub fn unbound(mut self) -> Self {
+        self.unbound = true;
+        self
+    }
+
+    /// One item at a time in the order of queueing, each over its whole life: a future that awaits
+    /// holds the next one back. An ordered queue is unbound.
+    pub fn ordered(mut self) -> Self {
+        self.ordered = true;
+        self
+    }
+
     /// How many items may be in progress at a time: futures from their first poll to completion,
-    /// work items from activation to the end of the execution.
+    /// work items from activation to the end of the execution, both counted together. The others wait
+    /// in order. On a bound queue the limit holds per CPU, on an unbound one for the whole system,
+    /// shared out over NUMA nodes by their CPUs.
+    ///
+    /// Where it differs from the kernel: without it futures have no limit, since a future that
+    /// awaits occupies nobody. Work items then have the kernel's limit of 1024. In no case are more
+    /// than 2048 work items in progress.
     pub fn max_active(mut self, max: usize) -> Self {
         self.max_active = Some(max);
+        self
+    }
+
+    /// The least part of `max_active` that a NUMA node gets, on an unbound queue; by default 8, or
+    /// `max_active` where that is less. The parts may add up to more than `max_active`.
+    pub fn min_active(mut self, min: usize) -> Self {
+        self.min_active = Some(min);
+        self
+    }
+
+    /// Workers of high priority run the items, before and instead of others where the process may
+    /// raise priorities.
+    pub fn high_priority(mut self) -> Self {
+        self.high_priority = true;
+        self
+    }
+
+    /// The nice value of the workers of an unbound queue, -20 to 19; see [`Attrs::nice`].
+    pub fn nice(mut self, nice: i32) -> Self {
+        self.nice = Some(nice);
+        self
+    }
+
+    /// The CPUs of an unbound queue; see [`Attrs::cpus`].
+    pub fn cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
+        self.cpus = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// How the CPUs of an unbound queue are grouped into pools; by default
+    /// [`Scope::CacheShard`].
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// Are the workers of an unbound queue confined to the CPUs of their group? See
+    /// [`Attrs::strict`].
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = Some(strict);
+        self
+    }
+
+    /// Items of a bound queue use much CPU time: others of their CPU do not wait for them, as the
+    /// core is handed over before each poll. On an unbound queue it has no effect.
+    pub fn cpu_intensive(mut self) -> Self {
+        self.cpu_intensive = true;
+        self
+    }
+
+    /// The queue goes on when no thread can be made.
+    pub fn reclaim(mut self) -> Self {
+        self.reclaim = true;
+        self
+    }
+
+    /// The queue stops while its runtime is frozen; see
+    /// [`Handle::freeze_workqueues`](crate::runtime::Handle::freeze_workqueues).
+    pub fn freezable(mut self) -> Self {
+        self.freezable = true;
         self
     }
 
@@ -66,14 +172,124 @@ impl Builder {
     ///
     /// As [`build`](Self::build).
     pub fn build_on(self, handle: &Handle) -> Result<Workqueue, BuildError> {
-        let settings = Settings {
-            name: self.name.unwrap_or_else(|| "unnamed".into()),
-            flags: Flags::default(),
-            max_active: self.max_active,
-        };
-        let name = settings.name.clone();
+        self.check()?;
+        let name = self.name.clone().unwrap_or_else(|| "unnamed".into());
+        let settings = self.settings(name.clone());
         let queue = Queue::new(&handle.shared, settings)
             .map_err(|error| BuildError::os(&name, "make its pools", error))?;
         Ok(Workqueue::new(queue))
     }
+
+    fn check(&self) -> Result<(), BuildError> {
+        let contradicts = |one: &str, other: &str, why: &str| {
+            Err(BuildError::config(format!("{one} contradicts {other}: {why}")))
+        };
+        if self.bound && self.unbound {
+            return contradicts("bound()", "unbound()", "choose one");
+        }
+        if self.bound && self.ordered {
+            return contradicts("bound()", "ordered()", "an ordered queue is unbound");
+        }
+        if let Some(max) = self.max_active.filter(|&max| max != 1 && self.ordered) {
+            let max = format!("max_active({max})");
+            return contradicts("ordered()", &max, "an ordered queue has one item in progress");
+        }
+        if let Some(min) = self.min_active.filter(|_| self.ordered) {
+            let min = format!("min_active({min})");
+            return contradicts("ordered()", &min, "an ordered queue has one item in progress");
+        }
+        if let Some(nice) = self.nice.filter(|_| self.high_priority) {
+            return contradicts("high_priority()", &format!("nice({nice})"), "choose one");
+        }
+        check_limits(self.max_active, self.min_active)?;
+        if !self.unbound && !self.ordered {
+            let of_unbound: [Option<String>; 5] = [
+                self.min_active.map(|min| format!("min_active({min})")),
+                self.nice.map(|nice| format!("nice({nice})")),
+                self.cpus.as_ref().map(|_| "cpus(..)".into()),
+                self.scope.map(|scope| format!("scope({scope:?})")),
+                self.strict.map(|strict| format!("strict({strict})")),
+            ];
+            if let Some(setting) = of_unbound.into_iter().flatten().next() {
+                return contradicts(
+                    &setting,
+                    "bound(), which is the default",
+                    "it is a setting of unbound queues; add unbound()",
+                );
+            }
+        }
+        if let Some(scope) = self.scope.filter(|_| self.ordered) {
+            let scope = format!("scope({scope:?})");
+            return contradicts("ordered()", &scope, "one pool serves an ordered queue");
+        }
+        check_attrs(&self.attrs())
+    }
+
+    fn attrs(&self) -> Attrs {
+        let mut attrs = Attrs::new().scope(self.scope.unwrap_or(Scope::CacheShard));
+        attrs.nice = self.nice.unwrap_or(if self.high_priority { NICE.start } else { 0 });
+        attrs.strict = self.strict.unwrap_or(false);
+        attrs.cpus = self.cpus.as_ref().map(|cpus| cpus.iter().copied().collect());
+        attrs
+    }
+
+    fn settings(&self, name: String) -> Settings {
+        Settings {
+            name,
+            flags: Flags {
+                unbound: self.unbound || self.ordered,
+                ordered: self.ordered,
+                high_priority: self.high_priority,
+                cpu_intensive: self.cpu_intensive && !self.unbound && !self.ordered,
+                reclaim: self.reclaim,
+                freezable: self.freezable,
+            },
+            limits: Limits {
+                max: if self.ordered { Some(1) } else { self.max_active },
+                min: self.min_active,
+            },
+            attrs: self.attrs(),
+        }
+    }
+}
+
+/// Can these be limits of one queue?
+pub(super) fn check_limits(max: Option<usize>, min: Option<usize>) -> Result<(), BuildError> {
+    if max == Some(0) {
+        return Err(BuildError::config(
+            "max_active(0) contradicts spawn() and queue(): nothing would ever run; leave \
+             max_active out for no limit, or freeze() the queue",
+        ));
+    }
+    if min == Some(0) {
+        return Err(BuildError::config(
+            "min_active(0) contradicts max_active: nothing would ever run on some nodes; the least \
+             is 1",
+        ));
+    }
+    match (min, max) {
+        (Some(min), Some(max)) if min > max => Err(BuildError::config(format!(
+            "min_active({min}) contradicts max_active({max}): a part is not more than the whole"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Are these attributes possible?
+pub(super) fn check_attrs(attrs: &Attrs) -> Result<(), BuildError> {
+    if attrs.cpus.as_ref().is_some_and(|cpus| cpus.is_empty()) {
+        return Err(BuildError::config(
+            "cpus(..) with no CPU contradicts unbound(): the queue's workers could run nowhere; leave \
+             it out for all CPUs",
+        ));
+    }
+    if !NICE.contains(&attrs.nice) {
+        return Err(BuildError::config(format!(
+            "nice({}): nice values go from {} to {}",
+            attrs.nice,
+            NICE.start,
+            NICE.end - 1
+        )));
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Waiting for what was queued before.
 
+use super::current;
 use super::pwq::PoolWorkqueue;
 use super::queue::Queue;
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
@@ -50,6 +51,38 @@ impl Gathering {
     }
 }
 
+impl Queue {
+    pub(crate) fn flush(&self) -> Flush {
+        self.warn_of_dependency();
+        let gathering = Arc::new(Gathering::new());
+        let mut pwqs = self.pwqs();
+        pwqs.retain(|pwq| pwq.begin_flush(&gathering));
+        gathering.report();
+        Flush { gathering, pwqs }
+    }
+
+    /// A reclaim queue is to go on when no thread can be made. It does not if one of its items waits
+    /// for a queue that has no rescuer.
+    pub(super) fn warn_of_dependency(&self) {
+        let target = &self.common;
+        let waiting = current::with(|current| {
+            current.map(|(pwq, _)| pwq.common.clone()).filter(|common| common.flags.reclaim)
+        });
+        if let Some(waiting) = waiting
+            && !target.flags.reclaim
+            && !target.has_warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                target: "cmwq",
+                waiting = &*waiting.name,
+                queue = &*target.name,
+                "an item of a reclaim workqueue flushes one that has no rescuer: if no thread can be \
+                 made, both wait; build the flushed queue with reclaim() too"
+            );
+        }
+    }
+}
+
 /// Waits until everything is done that was queued before it was made; see
 /// [`Workqueue::flush`](super::Workqueue::flush).
 #[must_use = "a flush waits only where it is awaited"]
@@ -57,16 +90,6 @@ pub struct Flush {
     gathering: Arc<Gathering>,
     /// Those that were not done when it began.
     pwqs: Vec<Arc<PoolWorkqueue>>,
-}
-
-impl Flush {
-    pub(super) fn begin(queue: &Queue) -> Self {
-        let gathering = Arc::new(Gathering::new());
-        let mut pwqs = queue.pwqs();
-        pwqs.retain(|pwq| pwq.begin_flush(&gathering));
-        gathering.report();
-        Self { gathering, pwqs }
-    }
 }
 
 impl Future for Flush {

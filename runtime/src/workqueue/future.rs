@@ -19,6 +19,10 @@ struct QueuedFuture {
     is_refused: AtomicBool,
 }
 
+/// The queue drains, is destroyed, or its runtime has shut down.
+#[derive(Debug)]
+pub(super) struct NotTaken;
+
 impl Queue {
     pub(super) fn spawn<F>(
         &self,
@@ -30,16 +34,64 @@ impl Queue {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let (handle, orphan) = self.try_spawn(place, future, location);
+        if let Some(orphan) = orphan {
+            orphan.cancel();
+        }
+        handle
+    }
+
+    /// Queues a future that nobody awaits.
+    pub(super) fn spawn_detached<F>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> Result<(), NotTaken>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.try_spawn(Place::Local, future, location).1 {
+            Some(orphan) => {
+                orphan.cancel();
+                Err(NotTaken)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn try_spawn<F>(
+        &self,
+        place: Place,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> (JoinHandle<F::Output>, Option<Orphan>)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         self.common.shared.assert_not_forked();
         let (place, is_known) =
             if self.knows(place) { (place, true) } else { (Place::Local, false) };
-        let (handle, refused) =
-            self.with_pwq(place, |pwq| spawn_on(pwq, future, location, is_known));
-        if let Some(task) = refused {
-            // Drops the future: not under a lock.
-            task::discard(task);
+        self.with_pwq(place, |pwq| spawn_on(pwq, future, location, is_known))
+    }
+}
+
+/// A new task that is not to run.
+enum Orphan {
+    /// The owned list did not take it.
+    Unowned(Notified),
+    /// It is in the owned list, and the queue did not take it.
+    Owned(Notified),
+}
+
+impl Orphan {
+    /// Drops its future here: not under a lock.
+    fn cancel(self) {
+        match self {
+            Self::Unowned(task) => task::discard(task),
+            Self::Owned(task) => task::cancel(task),
         }
-        handle
     }
 }
 
@@ -49,7 +101,7 @@ fn spawn_on<F>(
     future: F,
     location: &'static Location<'static>,
     is_known: bool,
-) -> (JoinHandle<F::Output>, Option<Notified>)
+) -> (JoinHandle<F::Output>, Option<Orphan>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -65,16 +117,16 @@ where
     task::new_with(future, scheduler, birth, |task, scheduler| {
         if !is_known {
             scheduler.is_refused.store(true, Ordering::Relaxed);
-            return Some(task);
+            return Some(Orphan::Unowned(task));
         }
         if !owned.insert(&task) {
-            return Some(task);
+            return Some(Orphan::Unowned(task));
         }
         match pwq.admit(task, &scheduler.ticket, Kind::Future) {
             Ok(()) => None,
             Err(Refused(task)) => {
                 scheduler.is_refused.store(true, Ordering::Relaxed);
-                Some(task)
+                Some(Orphan::Owned(task))
             }
         }
     })
@@ -82,11 +134,14 @@ where
 
 impl Schedule for QueuedFuture {
     fn schedule(&self, task: Notified) {
-        self.pwq.wake(task, &self.ticket);
+        // `self` is in the memory of the task, which another worker may complete and free before
+        // the locks are released.
+        let pwq = self.pwq.clone();
+        pwq.wake(task, &self.ticket);
     }
 
     fn requeue(&self, task: Notified) {
-        self.pwq.wake(task, &self.ticket);
+        self.schedule(task);
     }
 
     fn release(&self, task: RawTask) -> bool {

@@ -1,24 +1,91 @@
-//! Workqueues.
+//! Workqueues: queues with an order, a limit and an end, as the Linux kernel has them.
+//!
+//! # Parts
+//!
+//! ```text
+//!  Workqueue (handle) --> Queue --> PoolWorkqueue --> WorkerPool (worklist, cores)
+//!                                     ^   |
+//!              task's cell: ticket ---+   +--> Accounts: items, inactive list, colours, loans
+//! ```
+//!
+//! - `Queue`: what the handles share. A bound queue has one pool_workqueue per core, an unbound one
+//!   for each group of CPUs, an ordered one has one.
+//! - `PoolWorkqueue`: the link to a pool. It admits items, keeps those inactive that the limit holds
+//!   back, and puts the others into the pool's worklist. One lock; the books behind it (`accounts`)
+//!   are plain data.
+//! - `Ticket`: in a task's cell, names its item in the books.
+//! - `Node`: the slots of an unbound queue on one NUMA node.
+//!
+//! Tasks of workqueues wait in the worklist of their pool for their first run and after every
+//! wake, never in slots, rings and inject lists. So they are in order, can be taken out again, and
+//! are not stolen.
+//!
+//! # An item's way
+//!
+//! *Admitted*: counted (colour) and either *inactive* or *active*, that is in the pool. It is in
+//! flight until *finished*: a future when it is complete, a work item at the end of its execution.
+//! What finishes gives its slot to the first inactive item.
+//!
+//! # Locks
+//!
+//! In this order: control of a work item; `admin` (changes of a queue); the registry; a loan; the
+//! table of an unbound queue, for reading while an item is queued; a node; a pool_workqueue; a
+//! worklist. Under the last four there is no user code, no foreign waker, and no thread is made.
+//!
+//! # Changing attributes
+//!
+//! All new pool_workqueues are made before any old one is replaced. Old ones keep what they have and
+//! get nothing new. That of an ordered queue is *plugged*, it activates nothing, until the older
+//! ones are empty.
+//!
+//! # Life
+//!
+//! Handles and, while it has items, each pool_workqueue keep the queue. The queue keeps its
+//! pool_workqueues, tasks keep theirs. So a queue without handles goes on with what it has, and is
+//! gone after the last item.
+//!
+//! # Rejected
+//!
+//! - *Sixteen colours and an overflow list for flushers*, as in the kernel: a colour is a number
+//!   here, and needs a counter only while a flush waits for it.
+//! - *Links in the task's header* for the inactive list: tasks of `cmwq::spawn` would pay for them.
+//! - *Taking the lender's slot away for good*: the lender would have to queue for it before it may
+//!   go on after its await, behind items that wait for the lender.
 
 mod accounts;
+mod attrs;
 mod builder;
 mod colour;
 mod current;
+mod drain;
 mod error;
 mod flush;
+mod freeze;
 mod future;
 mod handle;
 mod lending;
 mod nodes;
+mod pools;
 mod pwq;
 mod queue;
+mod registry;
+mod settings;
 mod slots;
 mod stats;
+mod system;
 mod ticket;
 mod work;
 
+pub use crate::topology::Scope;
+pub use attrs::Attrs;
 pub use builder::Builder;
 pub use error::BuildError;
 pub use flush::Flush;
 pub use handle::Workqueue;
+pub use system::{system, system_freezable, system_highpri, system_long, system_unbound};
 pub use work::{WeakWork, Work};
+
+pub(crate) use registry::Queues;
+
+/// Nice values.
+const NICE: std::ops::Range<i32> = -20..20;

@@ -7,7 +7,7 @@ use super::flush::Gathering;
 use super::lending::Loan;
 use super::nodes::{Node, NodeState};
 use super::queue::{Common, Queue};
-use super::slots::{Kind, Slots};
+use super::slots::{DEFAULT_WORK, Kind, Slots};
 use super::stats::PwqStats;
 use super::ticket::Ticket;
 use crate::pool::{Key, QueueId, WorkerPool};
@@ -75,8 +75,8 @@ pub(super) struct Parts {
     pub(super) pool: PoolHold,
     pub(super) gate: Gate,
     pub(super) max_active: Option<usize>,
-    pub(super) plugged: bool,
-    pub(super) frozen: bool,
+    pub(super) is_plugged: bool,
+    pub(super) is_frozen: bool,
     pub(super) drains: usize,
 }
 
@@ -103,7 +103,7 @@ impl PoolWorkqueue {
             state: Mutex::new(State {
                 slots: Slots::new(parts.max_active),
                 inner: Inner {
-                    books: Accounts::new(parts.plugged, parts.frozen),
+                    books: Accounts::new(parts.is_plugged, parts.is_frozen),
                     is_waiting: false,
                     flushes: VecDeque::new(),
                     drains: parts.drains,
@@ -145,7 +145,13 @@ impl PoolWorkqueue {
             if inner.keep.is_none() {
                 inner.keep = inner.queue.upgrade();
             }
-            inner.books.admit(task, kind, slots, |item| ticket.set(item), |task| self.start(task));
+            let is_aborted = task.is_aborted();
+            let books = &mut inner.books;
+            let item = books.admit(task, kind, slots, |item| ticket.set(item), |t| self.start(t));
+            if is_aborted {
+                // aborted() came before it had an item.
+                books.run_aborted(item, |task| self.run(task));
+            }
             Ok(())
         })
     }
@@ -155,7 +161,14 @@ impl PoolWorkqueue {
         let Some(item) = ticket.get() else {
             unreachable!("a task of a workqueue that is not in flight was woken");
         };
-        self.lock().inner.books.wake(item, task, |task| self.run(task));
+        let mut state = self.lock();
+        let books = &mut state.inner.books;
+        if task.is_aborted() {
+            // Not to be polled, so frozen or not.
+            books.wake_aborted(item, task, |task| self.run(task));
+        } else {
+            books.wake(item, task, |task| self.run(task));
+        }
     }
 
     /// An item is done: a future is complete, the execution of a work item is over. Does nothing
@@ -304,6 +317,61 @@ impl PoolWorkqueue {
     /// Items that are queued and not done.
     pub(crate) fn in_flight(&self) -> usize {
         self.lock().inner.books.in_flight()
+    }
+
+    /// Items that were ever queued, and those that are not done.
+    pub(super) fn counts(&self) -> (u64, usize) {
+        let books = &self.lock().inner.books;
+        (books.admitted(), books.in_flight())
+    }
+
+    pub(super) fn drain_begins(&self) {
+        self.lock().inner.drains += 1;
+    }
+
+    pub(super) fn drain_ends(&self) {
+        self.lock().inner.drains -= 1;
+    }
+
+    // Changing.
+
+    /// The limit has changed; of one that has its own slots.
+    pub(super) fn set_max(self: &Arc<Self>, max: Option<usize>) {
+        self.change(|_, slots| slots.set_max(max, DEFAULT_WORK));
+    }
+
+    /// The limit of a node has changed.
+    pub(super) fn node_has_changed(node: &Node) {
+        Self::take_turns(&mut node.lock());
+    }
+
+    /// It is replaced: no item comes any more. Returns whether it has to be kept for those that it
+    /// has.
+    pub(super) fn retire(&self) -> bool {
+        let inner = &mut self.lock().inner;
+        inner.is_retired = true;
+        inner.books.in_flight() > 0
+    }
+
+    /// Its predecessor is empty.
+    pub(super) fn unplug(self: &Arc<Self>) {
+        self.change(|inner, _| inner.books.is_plugged = false);
+    }
+
+    /// Stops polls: takes back what waits in the pool.
+    pub(super) fn freeze(&self) {
+        let mut state = self.lock();
+        let recalled = self.pool.worklist.take_all_of(self.id);
+        state.inner.books.freeze(recalled);
+    }
+
+    pub(super) fn thaw(self: &Arc<Self>) {
+        self.change(|inner, _| inner.books.thaw(|task| self.run(task)));
+    }
+
+    /// The runtime shuts down: nothing waits any more.
+    pub(super) fn close(&self) {
+        self.lock().inner.books.close(|task| self.run(task));
     }
 
     // Lending; see there.

@@ -1,14 +1,18 @@
-//! What the handles of a workqueue share.
+//! What the handles of a workqueue share: its pool_workqueues, and how they are replaced.
 
+use super::attrs::Attrs;
 use super::builder::Settings;
-use super::flush::Flush;
-use super::pwq::{Gate, Parts, PoolWorkqueue};
+use super::nodes::{Limits, Node};
+use super::pools;
+use super::pwq::{Gate, Parts, PoolHold, PoolWorkqueue};
 use crate::runtime::Shared;
-use crate::sys;
+use crate::sys::affinity::CpuSet;
 use crate::task::OwnedTasks;
+use crate::topology::Topology;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 /// What pool_workqueues need of their queue; does not refer to them.
 pub(crate) struct Common {
@@ -17,6 +21,8 @@ pub(crate) struct Common {
     pub(crate) flags: Flags,
     /// Its futures.
     pub(crate) owned: OwnedTasks,
+    /// The warning about a flush that may never end was given.
+    pub(super) has_warned: AtomicBool,
 }
 
 /// What is decided when a queue is built.
@@ -33,8 +39,54 @@ pub(crate) struct Flags {
 /// A workqueue.
 pub(crate) struct Queue {
     pub(crate) common: Arc<Common>,
+    table: Table,
+    /// Serialises changes; taken before any other lock of the queue.
+    admin: Mutex<Admin>,
+}
+
+/// What can be changed at run time.
+pub(super) struct Admin {
+    pub(super) limits: Limits,
+    pub(super) attrs: Attrs,
+    /// Drains under way, and one more for good once the queue is destroyed.
+    pub(super) drains: usize,
+    /// Frozen by [`Workqueue::freeze`](super::Workqueue::freeze).
+    pub(super) is_frozen: bool,
+    /// Frozen with all freezable queues of the runtime.
+    pub(super) is_frozen_by_runtime: bool,
+}
+
+impl Admin {
+    pub(super) fn is_frozen(&self) -> bool {
+        self.is_frozen || self.is_frozen_by_runtime
+    }
+}
+
+enum Table {
     /// By core.
-    bound: Box<[Arc<PoolWorkqueue>]>,
+    Bound(Box<[Arc<PoolWorkqueue>]>),
+    Unbound(Unbound),
+}
+
+struct Unbound {
+    nodes: Box<[Arc<Node>]>,
+    topology: Topology,
+    /// Written when attributes change. Held for reading while an item is queued, so that none comes
+    /// to a pool_workqueue that was replaced.
+    pods: RwLock<Pods>,
+    next: AtomicUsize,
+}
+
+struct Pods {
+    current: Vec<Pod>,
+    /// Replaced, and not empty yet; oldest first.
+    old: Vec<Arc<PoolWorkqueue>>,
+}
+
+struct Pod {
+    cpus: CpuSet,
+    node: usize,
+    pwq: Arc<PoolWorkqueue>,
 }
 
 /// Where an item is to run.
@@ -48,48 +100,84 @@ pub(crate) enum Place {
     Node(usize),
 }
 
+/// Attributes that are ready to be used.
+struct Prepared {
+    pods: Vec<Pod>,
+    cpus: CpuSet,
+}
+
 impl Queue {
     pub(super) fn new(shared: &Arc<Shared>, settings: Settings) -> io::Result<Arc<Self>> {
+        let flags = settings.flags;
         let common = Arc::new(Common {
             shared: shared.clone(),
             name: settings.name.into(),
-            flags: settings.flags,
+            flags,
             owned: OwnedTasks::new(shared.cores.len()),
+            has_warned: AtomicBool::new(false),
         });
-        Ok(Arc::new_cyclic(|queue: &Weak<Self>| {
-            let pwq = |core: usize| {
-                PoolWorkqueue::new(Parts {
-                    common: common.clone(),
-                    queue: queue.clone(),
-                    pool: Box::new(shared.cores[core].pool.clone()),
-                    gate: Gate::Own,
-                    max_active: settings.max_active,
-                    plugged: false,
-                    frozen: false,
-                    drains: 0,
-                })
+        let admin = Admin {
+            limits: settings.limits,
+            attrs: settings.attrs,
+            drains: 0,
+            is_frozen: false,
+            is_frozen_by_runtime: false,
+        };
+        let mut failed = None;
+        let queue = Arc::new_cyclic(|queue| {
+            let table = if flags.unbound {
+                Unbound::new(&common, queue, &admin).map(Table::Unbound)
+            } else {
+                let pwq = |core| bound_pwq(&common, queue, &admin, core);
+                (0..shared.cores.len()).map(pwq).collect::<Result<_, _>>().map(Table::Bound)
             };
-            Self { common: common.clone(), bound: (0..shared.cores.len()).map(pwq).collect() }
-        }))
+            let table = table.unwrap_or_else(|error| {
+                failed = Some(error);
+                Table::Bound(Box::default())
+            });
+            Self { common, table, admin: Mutex::new(admin) }
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => {
+                shared.queues.register(&queue);
+                Ok(queue)
+            }
+        }
+    }
+
+    pub(super) fn admin(&self) -> MutexGuard<'_, Admin> {
+        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Is there such a CPU or node?
     pub(crate) fn knows(&self, place: Place) -> bool {
-        match place {
-            Place::Local => true,
-            Place::Cpu(cpu) => self.core_of(cpu).is_some(),
-            Place::Node(_) => false,
+        match (place, &self.table) {
+            (Place::Local, _) => true,
+            (Place::Cpu(cpu), Table::Bound(_)) => self.core_of(cpu).is_some(),
+            (Place::Cpu(cpu), Table::Unbound(_)) => {
+                pools::usable(&self.common.shared).contains(cpu)
+            }
+            (Place::Node(_), Table::Bound(_)) => false,
+            (Place::Node(node), Table::Unbound(unbound)) => {
+                unbound.nodes.iter().any(|known| known.id == node)
+            }
         }
     }
 
-    /// Calls `f` with the pool_workqueue that serves a place, or the local one where the place is
-    /// unknown. It stays in use meanwhile: what is queued on it inside of `f` is in order.
+    /// Calls `f` with the pool_workqueue that serves a place, or with a near one where none serves
+    /// it. It stays in use meanwhile: what is queued on it inside of `f` is in order.
     pub(crate) fn with_pwq<R>(&self, place: Place, f: impl FnOnce(&Arc<PoolWorkqueue>) -> R) -> R {
-        let core = match place {
-            Place::Cpu(cpu) => self.core_of(cpu),
-            Place::Local | Place::Node(_) => None,
-        };
-        f(&self.bound[core.unwrap_or_else(|| self.local_core())])
+        match &self.table {
+            Table::Bound(pwqs) => {
+                let core = match place {
+                    Place::Cpu(cpu) => self.core_of(cpu),
+                    Place::Local | Place::Node(_) => None,
+                };
+                f(&pwqs[core.unwrap_or_else(|| self.local_core())])
+            }
+            Table::Unbound(unbound) => unbound.with_pwq(place, f),
+        }
     }
 
     /// The core of a CPU; of a runtime that is not pinned, CPU `n` is core `n`.
@@ -99,6 +187,7 @@ impl Queue {
         pinned.or_else(|| (cpu < cores.len() && cores[cpu].cpu.is_none()).then_some(cpu))
     }
 
+    /// The core that the caller is on.
     fn local_core(&self) -> usize {
         let shared = &self.common.shared;
         let own = crate::context::with_local(|local| {
@@ -106,23 +195,169 @@ impl Queue {
                 .filter(|local| Arc::ptr_eq(local.shared(), shared))
                 .and_then(|l| l.core().bound_to)
         });
-        own.unwrap_or_else(|| {
-            let here = sys::affinity::current_cpu();
+        own.filter(|&core| core < shared.cores.len()).unwrap_or_else(|| {
+            let here = crate::sys::affinity::current_cpu();
             self.core_of(here).unwrap_or_else(|| shared.any_core())
         })
     }
 
-    /// All pool_workqueues.
-    pub(super) fn pwqs(&self) -> Vec<Arc<PoolWorkqueue>> {
-        self.bound.to_vec()
+    /// All pool_workqueues, also those that were replaced and are not empty.
+    pub(crate) fn pwqs(&self) -> Vec<Arc<PoolWorkqueue>> {
+        match &self.table {
+            Table::Bound(pwqs) => pwqs.to_vec(),
+            Table::Unbound(unbound) => {
+                let pods = unbound.pods.read().unwrap_or_else(PoisonError::into_inner);
+                let current = pods.current.iter().map(|pod| &pod.pwq);
+                pods.old.iter().chain(current).cloned().collect()
+            }
+        }
     }
 
-    pub(crate) fn flush(&self) -> Flush {
-        Flush::begin(self)
+    /// The limits have changed.
+    pub(super) fn apply_limits(&self, admin: &Admin) {
+        match &self.table {
+            Table::Bound(pwqs) => {
+                pwqs.iter().for_each(|pwq| pwq.set_max(admin.limits.max));
+            }
+            Table::Unbound(unbound) => {
+                let cpus = pools::effective(&self.common.shared, &admin.attrs);
+                unbound.share_out(admin.limits, &cpus);
+            }
+        }
+    }
+
+    /// Replaces the pool_workqueues by others: prepares all, then commits. Does nothing on a bound
+    /// queue.
+    pub(super) fn apply_attrs(self: &Arc<Self>, admin: &mut Admin, attrs: Attrs) -> io::Result<()> {
+        let Table::Unbound(unbound) = &self.table else { return Ok(()) };
+        let prepared = unbound.prepare(&self.common, &Arc::downgrade(self), admin, &attrs, true)?;
+        admin.attrs = attrs;
+        unbound.share_out(admin.limits, &prepared.cpus);
+        let dropped = unbound.commit(prepared);
+        drop(dropped);
+        Ok(())
     }
 
     /// A pool_workqueue that was replaced has nothing left.
-    pub(super) fn retired_is_empty(&self, _pwq: &Arc<PoolWorkqueue>) {}
+    pub(super) fn retired_is_empty(&self, pwq: &Arc<PoolWorkqueue>) {
+        let Table::Unbound(unbound) = &self.table else { return };
+        let mut pods = unbound.pods.write().unwrap_or_else(PoisonError::into_inner);
+        pods.old.retain(|old| !Arc::ptr_eq(old, pwq));
+        pods.unplug_oldest();
+    }
+}
+
+fn bound_pwq(
+    common: &Arc<Common>,
+    queue: &Weak<Queue>,
+    admin: &Admin,
+    core: usize,
+) -> io::Result<Arc<PoolWorkqueue>> {
+    let pool = pools::bound(&common.shared, core, common.flags.high_priority)?;
+    Ok(new_pwq(common, queue, admin, pool, Gate::Own, false))
+}
+
+fn new_pwq(
+    common: &Arc<Common>,
+    queue: &Weak<Queue>,
+    admin: &Admin,
+    pool: PoolHold,
+    gate: Gate,
+    is_plugged: bool,
+) -> Arc<PoolWorkqueue> {
+    PoolWorkqueue::new(Parts {
+        common: common.clone(),
+        queue: queue.clone(),
+        pool,
+        gate,
+        max_active: admin.limits.max,
+        is_plugged,
+        is_frozen: admin.is_frozen(),
+        drains: admin.drains,
+    })
+}
+
+impl Unbound {
+    fn new(common: &Arc<Common>, queue: &Weak<Queue>, admin: &Admin) -> io::Result<Self> {
+        let topology = pools::topology(&common.shared);
+        let pods = Pods { current: Vec::new(), old: Vec::new() };
+        let unbound = Self {
+            nodes: topology.nodes().map(|id| Arc::new(Node::new(id))).collect(),
+            topology,
+            pods: RwLock::new(pods),
+            next: AtomicUsize::new(0),
+        };
+        let prepared = unbound.prepare(common, queue, admin, &admin.attrs, false)?;
+        unbound.share_out(admin.limits, &prepared.cpus);
+        unbound.commit(prepared);
+        Ok(unbound)
+    }
+
+    fn prepare(
+        &self,
+        common: &Arc<Common>,
+        queue: &Weak<Queue>,
+        admin: &Admin,
+        attrs: &Attrs,
+        is_change: bool,
+    ) -> io::Result<Prepared> {
+        let ordered = common.flags.ordered;
+        let pods = pools::unbound(&common.shared, &self.topology, attrs, ordered)?;
+        let pods = pods.into_iter().map(|pod| {
+            // The limit of an ordered queue is one, whatever the nodes.
+            let node = self.nodes.iter().find(|node| node.id == pod.node).filter(|_| !ordered);
+            let gate = node.map_or(Gate::Own, |node| Gate::Node(node.clone()));
+            let plugged = ordered && is_change;
+            let pwq = new_pwq(common, queue, admin, pod.pool, gate, plugged);
+            Pod { cpus: pod.cpus, node: pod.node, pwq }
+        });
+        Ok(Prepared { pods: pods.collect(), cpus: pools::effective(&common.shared, attrs) })
+    }
+
+    /// Returns what is to be dropped when no lock is held.
+    fn commit(&self, prepared: Prepared) -> Vec<Pod> {
+        let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
+        let replaced = std::mem::replace(&mut pods.current, prepared.pods);
+        for pod in &replaced {
+            if pod.pwq.retire() {
+                pods.old.push(pod.pwq.clone());
+            }
+        }
+        pods.unplug_oldest();
+        replaced
+    }
+
+    fn share_out(&self, limits: Limits, cpus: &CpuSet) {
+        limits.share_out(&self.nodes, &self.topology, cpus);
+        self.nodes.iter().for_each(|node| PoolWorkqueue::node_has_changed(node));
+    }
+
+    fn with_pwq<R>(&self, place: Place, f: impl FnOnce(&Arc<PoolWorkqueue>) -> R) -> R {
+        let pods = self.pods.read().unwrap_or_else(PoisonError::into_inner);
+        let pods = &pods.current;
+        let serves = |cpu| move |pod: &&Pod| pod.cpus.contains(cpu);
+        let here = || pods.iter().find(serves(crate::sys::affinity::current_cpu()));
+        let pod = match place {
+            _ if pods.len() == 1 => None,
+            Place::Local => here(),
+            Place::Cpu(cpu) => pods.iter().find(serves(cpu)),
+            Place::Node(node) => here()
+                .filter(|pod| pod.node == node)
+                .or_else(|| pods.iter().find(|pod| pod.node == node)),
+        };
+        let turn = || &pods[self.next.fetch_add(1, Ordering::Relaxed) % pods.len()];
+        f(&pod.unwrap_or_else(turn).pwq)
+    }
+}
+
+impl Pods {
+    /// Of an ordered queue only the oldest pool_workqueue runs its items.
+    fn unplug_oldest(&self) {
+        match self.old.first() {
+            Some(oldest) => oldest.unplug(),
+            None => self.current.iter().for_each(|pod| pod.pwq.unplug()),
+        }
+    }
 }
 
 impl fmt::Debug for Queue {

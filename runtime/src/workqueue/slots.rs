@@ -12,6 +12,9 @@ pub(crate) enum Kind {
 /// As in the kernel, for work items where no limit is set.
 pub(super) const DEFAULT_WORK: usize = 1024;
 
+/// As in the kernel, what work items do not exceed whatever the limit.
+const MAX_WORK: usize = 2048;
+
 /// The slots of a pool_workqueue or, for unbound queues, of a node.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -40,7 +43,8 @@ impl Slots {
 
     pub(super) fn has_room(&self, kind: Kind) -> bool {
         match (self.max, kind) {
-            (Some(max), _) => self.futures + self.works < max,
+            (Some(max), Kind::Future) => self.futures + self.works < max,
+            (Some(max), Kind::Work) => self.futures + self.works < max && self.works < MAX_WORK,
             (None, Kind::Future) => true,
             (None, Kind::Work) => self.works < self.default_work,
         }

@@ -1,0 +1,68 @@
+//! The attributes of an unbound queue: which workers serve it.
+
+use super::Scope;
+use crate::sys::affinity::CpuSet;
+
+/// Which workers serve an unbound queue; see [`Workqueue::set_attrs`](super::Workqueue::set_attrs).
+/// Queues with equal attributes share their pools.
+///
+/// # Examples
+///
+/// ```
+/// use cmwq::workqueue::{Attrs, Scope};
+///
+/// # #[cmwq::main]
+/// # async fn main() -> Result<(), cmwq::workqueue::BuildError> {
+/// let queue = cmwq::Workqueue::builder().unbound().build()?;
+/// queue.set_attrs(Attrs::new().scope(Scope::Numa).nice(5))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "attributes do nothing before they are set"]
+pub struct Attrs {
+    pub(super) nice: i32,
+    pub(super) cpus: Option<CpuSet>,
+    pub(super) scope: Scope,
+    pub(super) strict: bool,
+}
+
+impl Default for Attrs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Attrs {
+    /// Nice 0, all CPUs, one pool per [`Scope::CacheShard`], not strict.
+    pub fn new() -> Self {
+        Self { nice: 0, cpus: None, scope: Scope::CacheShard, strict: false }
+    }
+
+    /// The nice value of the workers, from -20 to 19. Below that of the process it takes
+    /// CAP_SYS_NICE or RLIMIT_NICE; where those are missing the workers stay at 0.
+    pub fn nice(mut self, nice: i32) -> Self {
+        self.nice = nice;
+        self
+    }
+
+    /// The CPUs that the workers may use. Those that the process may not use are left out; if none is
+    /// left, all that it may use are meant, as in the kernel.
+    pub fn cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
+        self.cpus = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// How the CPUs are grouped: one pool per group.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Are workers confined to the CPUs of their group? Otherwise they begin there, and the
+    /// operating system may move them to other CPUs of the queue.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+}

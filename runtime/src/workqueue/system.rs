@@ -1,0 +1,102 @@
+//! The queues that every runtime has.
+
+use super::Workqueue;
+use crate::runtime::{Handle, Shared};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum System {
+    Normal,
+    HighPriority,
+    Long,
+    Unbound,
+    Freezable,
+}
+
+impl System {
+    pub(super) const COUNT: usize = 5;
+}
+
+fn get(which: System) -> Workqueue {
+    let handle = Handle::current();
+    let shared: &Arc<Shared> = &handle.shared;
+    if let Some(queue) = shared.queues.system(which) {
+        return Workqueue::new(queue);
+    }
+    let builder = Workqueue::builder();
+    let builder = match which {
+        System::Normal => builder.name("system"),
+        System::HighPriority => builder.name("system_highpri").high_priority(),
+        System::Long => builder.name("system_long"),
+        System::Unbound => builder.name("system_unbound").unbound(),
+        System::Freezable => builder.name("system_freezable").freezable(),
+    };
+    match builder.build_on(&handle) {
+        Ok(made) => Workqueue::new(shared.queues.keep(which, made.queue)),
+        Err(error) => panic!("a system workqueue was used for the first time, and {error}"),
+    }
+}
+
+/// The bound queue for items that are done soon, as the kernel's `system_percpu_wq`.
+///
+/// `cmwq::spawn` does not use it: that goes to the runtime's default queue, which has no limit, no
+/// order and no flush, and whose tasks may be stolen by idle cores.
+///
+/// # Panics
+///
+/// Outside of a runtime; or if the operating system refuses what a queue needs, at its first use.
+///
+/// # Examples
+///
+/// ```
+/// # #[cmwq::main]
+/// # async fn main() {
+/// let system = cmwq::workqueue::system();
+/// assert_eq!(system.spawn(async { 6 * 7 }).await.unwrap(), 42);
+/// # }
+/// ```
+#[track_caller]
+pub fn system() -> Workqueue {
+    get(System::Normal)
+}
+
+/// The bound queue whose workers come before others, as the kernel's `system_highpri_wq`.
+///
+/// # Panics
+///
+/// As [`system`].
+#[track_caller]
+pub fn system_highpri() -> Workqueue {
+    get(System::HighPriority)
+}
+
+/// The bound queue for items that take long, as the kernel's `system_long_wq`: a flush of
+/// [`system`] does not wait for them.
+///
+/// # Panics
+///
+/// As [`system`].
+#[track_caller]
+pub fn system_long() -> Workqueue {
+    get(System::Long)
+}
+
+/// The unbound queue, as the kernel's `system_dfl_wq`: its workers may use all CPUs.
+///
+/// # Panics
+///
+/// As [`system`].
+#[track_caller]
+pub fn system_unbound() -> Workqueue {
+    get(System::Unbound)
+}
+
+/// The bound queue that stops while the runtime is frozen, as the kernel's `system_freezable_wq`.
+///
+/// # Panics
+///
+/// As [`system`].
+#[track_caller]
+pub fn system_freezable() -> Workqueue {
+    get(System::Freezable)
+}
