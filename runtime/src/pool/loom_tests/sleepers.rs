@@ -1,19 +1,21 @@
 //! The cores of an unbound pool: a task that is pushed while a core goes to sleep is taken.
 //!
-//! The set and the park words are the real ones; the worklist is its length. The loops follow
+//! The set and the park words are the real ones; the worklist is a count. The loops follow
 //! `WorkerPool::push()` and `pop()`, and `Local::park_in_driver()`. A lost wake-up is a deadlock.
 
 use super::super::park_word::{Bed, ParkWord};
 use super::super::sleepers::Sleepers;
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
-use crate::sync_types::bounded_model;
+use crate::sync_types::{Mutex, bounded_model, lock};
 use std::sync::Arc;
 use std::time::Duration;
 
 struct Pool {
     sleepers: Sleepers,
     words: Vec<ParkWord>,
-    waiting: AtomicUsize,
+    /// As in the worklist: written under the lock, read without.
+    len: AtomicUsize,
+    list: Mutex<usize>,
 }
 
 impl Pool {
@@ -22,7 +24,7 @@ impl Pool {
         let sleepers = Sleepers::new(cores);
         (0..cores).for_each(|core| sleepers.rise(core));
         let words = (0..cores).map(|_| ParkWord::new()).collect();
-        Arc::new(Self { sleepers, words, waiting: AtomicUsize::new(0) })
+        Arc::new(Self { sleepers, words, len: AtomicUsize::new(0), list: Mutex::new(0) })
     }
 
     fn wake_one(&self) {
@@ -31,26 +33,35 @@ impl Pool {
         }
     }
 
+    fn change(&self, to: impl FnOnce(usize) -> usize) -> usize {
+        let mut list = lock(&self.list);
+        let before = *list;
+        *list = to(before);
+        self.len.store(*list, Ordering::Release);
+        before
+    }
+
     fn push(&self) {
-        self.waiting.fetch_add(1, Ordering::Release);
+        self.change(|waiting| waiting + 1);
         self.wake_one();
     }
 
     fn pop(&self) -> bool {
-        let less = |waiting: usize| waiting.checked_sub(1);
-        let popped = self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        if popped.is_ok_and(|before| before > 1) {
+        if self.len.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let before = self.change(|waiting| waiting.saturating_sub(1));
+        if self.len.load(Ordering::Acquire) != 0 {
             self.wake_one();
         }
-        popped.is_ok()
+        before > 0
     }
 
     /// The loop of a core, until it has taken a task.
     fn work(&self, core: usize) {
         while !self.pop() {
             self.sleepers.announce(core);
-            if self.words[core].prepare(Bed::Futex, || ())
-                && self.waiting.load(Ordering::Acquire) == 0
+            if self.words[core].prepare(Bed::Futex, || ()) && self.len.load(Ordering::Acquire) == 0
             {
                 self.words[core].wait(Duration::MAX);
             }
