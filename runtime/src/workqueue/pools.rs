@@ -2,11 +2,11 @@
 
 use super::attrs::Attrs;
 use super::pwq::PoolHold;
+use crate::pool::PoolAttrs;
 use crate::runtime::Shared;
 use crate::sys::affinity::CpuSet;
-use crate::topology::{Scope, Topology, allowed_cpus};
+use crate::topology::{Scope, allowed_cpus};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 /// One pool of an unbound queue.
@@ -17,13 +17,8 @@ pub(super) struct Pod {
 }
 
 /// The bound pool of a core.
-pub(super) fn bound(shared: &Arc<Shared>, core: usize, _high: bool) -> io::Result<PoolHold> {
-    Ok(Box::new(shared.cores[core].pool.clone()))
-}
-
-/// The machine that the runtime is on.
-pub(super) fn topology(_shared: &Arc<Shared>) -> Topology {
-    Topology::read(Path::new("/"))
+pub(super) fn bound(shared: &Arc<Shared>, core: usize, high: bool) -> io::Result<PoolHold> {
+    Ok(Box::new(shared.bound_pool(core, high)?))
 }
 
 /// The CPUs that unbound queues may use.
@@ -39,21 +34,14 @@ pub(super) fn effective(shared: &Arc<Shared>, attrs: &Attrs) -> CpuSet {
 }
 
 /// The pools of an unbound queue, one for each instance of its scope; one for all of an ordered one.
-pub(super) fn unbound(
-    shared: &Arc<Shared>,
-    topology: &Topology,
-    attrs: &Attrs,
-    ordered: bool,
-) -> io::Result<Vec<Pod>> {
-    let cpus = effective(shared, attrs);
+pub(super) fn unbound(shared: &Arc<Shared>, attrs: &Attrs, ordered: bool) -> io::Result<Vec<Pod>> {
+    let topology = shared.topology();
     let scope = if ordered { Scope::System } else { attrs.scope };
-    let pods = topology.pools(scope, &cpus).into_iter();
+    let pods = topology.pools(scope, &effective(shared, attrs)).into_iter();
     pods.map(|cpus| {
-        let first = cpus.iter().next().unwrap_or(0);
-        let core = shared.cores.iter().position(|core| core.cpu == Some(first));
-        let core = core.unwrap_or(first % shared.cores.len());
-        let pool = bound(shared, core, false)?;
-        Ok(Pod { node: topology.node_of(first), cpus, pool })
+        let node = cpus.iter().next().map_or(0, |first| topology.node_of(first));
+        let wanted = PoolAttrs { cpus: cpus.clone(), nice: attrs.nice, strict: attrs.strict };
+        Ok(Pod { cpus, node, pool: Box::new(shared.unbound_pool(&wanted)?) })
     })
     .collect()
 }

@@ -279,7 +279,7 @@ fn new_pwq(
 
 impl Unbound {
     fn new(common: &Arc<Common>, queue: &Weak<Queue>, admin: &Admin) -> io::Result<Self> {
-        let topology = pools::topology(&common.shared);
+        let topology = common.shared.topology().clone();
         let pods = Pods { current: Vec::new(), old: Vec::new() };
         let unbound = Self {
             nodes: topology.nodes().map(|id| Arc::new(Node::new(id))).collect(),
@@ -302,7 +302,7 @@ impl Unbound {
         is_change: bool,
     ) -> io::Result<Prepared> {
         let ordered = common.flags.ordered;
-        let pods = pools::unbound(&common.shared, &self.topology, attrs, ordered)?;
+        let pods = pools::unbound(&common.shared, attrs, ordered)?;
         let pods = pods.into_iter().map(|pod| {
             // The limit of an ordered queue is one, whatever the nodes.
             let node = self.nodes.iter().find(|node| node.id == pod.node).filter(|_| !ordered);
