@@ -6,7 +6,6 @@
 //! its future waits.
 
 use super::Shared;
-use super::callers::Caller;
 use crate::budget::{self, Budget};
 use crate::context;
 use crate::pool::NOBODY;
@@ -83,38 +82,25 @@ fn as_thread<F: Future>(shared: &Arc<Shared>, mut future: Pin<&mut F>) -> F::Out
         }
         // Inside a task: this thread is about to sleep, so somebody else has to run the core.
         context::with_local(|local| local.into_iter().for_each(Local::hand_over));
-        rest(|| entry.caller.sleep());
+        rest(shared, || entry.caller.sleep());
     }
 }
 
-/// Waits by `sleep`. A worker counts as parked meanwhile: its task can do nothing, which a paused
-/// clock wants to know. It holds no core, so nobody else looks.
-fn rest(sleep: impl FnOnce()) {
-    context::with_local(|local| match local.map(|local| &local.worker().epoch) {
-        Some(epoch) => {
-            let phase = epoch.load().phase();
-            epoch.enter(Phase::Parked);
-            sleep();
-            epoch.enter(phase);
+/// Waits by `sleep`. A worker of this runtime counts as parked meanwhile: its task can do nothing,
+/// which a paused clock wants to know. It holds no core, so nobody else looks.
+fn rest(shared: &Arc<Shared>, sleep: impl FnOnce()) {
+    context::with_local(|local| {
+        let own = local.filter(|local| Arc::ptr_eq(local.shared(), shared));
+        match own.map(|local| &local.worker().epoch) {
+            Some(epoch) => {
+                let phase = epoch.load().phase();
+                epoch.enter(Phase::Parked);
+                sleep();
+                epoch.enter(phase);
+            }
+            None => sleep(),
         }
-        None => sleep(),
     });
-}
-
-/// Waits on this thread for a future that others complete, inside of a runtime or not. In a task the
-/// core is handed over first.
-pub(crate) fn wait<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let caller = Arc::new(Caller::new());
-    let waker = Waker::from(caller.clone());
-    loop {
-        caller.begin_round();
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        context::with_local(|local| local.into_iter().for_each(Local::hand_over));
-        rest(|| caller.sleep());
-    }
 }
 
 fn check_panicked(shared: &Shared) {

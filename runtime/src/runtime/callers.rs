@@ -25,7 +25,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { word: AtomicU32::new(AWAKE) }
     }
 

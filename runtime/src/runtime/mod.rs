@@ -31,7 +31,6 @@ pub use config::UnhandledPanic;
 pub use error::{BuildError, TryCurrentError};
 pub use handle::{EnterGuard, Handle, RuntimeFlavor};
 
-pub(crate) use block_on::wait;
 pub(crate) use shared::{Original, Shared};
 
 use crate::contain::contain;

@@ -4,11 +4,11 @@ use super::control::Control;
 use super::flush::{Flush, Which};
 use super::link::Destination;
 use super::run::{Execute, WorkSched};
-use crate::runtime::wait;
 use crate::task::{Birth, Id, WorkTask};
 use crate::workqueue::Workqueue;
 use crate::workqueue::queue::Place;
 use std::fmt;
+use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -214,12 +214,18 @@ impl Work {
         Flush::new(&self.inner.control, Which::Last).await
     }
 
-    /// As [`flush`](Self::flush), on any thread. A worker hands its core over while it waits.
-    ///
-    /// On a current-thread runtime nobody but `block_on` runs the work: use that, with
-    /// [`flush`](Self::flush).
+    /// As [`flush`](Self::flush), blocking the thread. Inside of a task the core is handed over
+    /// meanwhile.
     pub fn flush_blocking(&self) -> bool {
-        wait(self.flush())
+        self.block_on(self.flush(), || false)
+    }
+
+    /// Waits with the runtime that the work is queued on, or knows the answer if there is none.
+    fn block_on<R>(&self, wait: impl Future<Output = R>, idle: impl FnOnce() -> R) -> R {
+        match self.inner.control.runtime() {
+            Some(runtime) => runtime.block_on(wait),
+            None => idle(),
+        }
     }
 
     // Cancelling.
@@ -245,10 +251,13 @@ impl Work {
         was_pending
     }
 
-    /// As [`cancel_sync`](Self::cancel_sync), on any thread. A worker hands its core over while it
-    /// waits.
+    /// As [`cancel_sync`](Self::cancel_sync), blocking the thread. Inside of a task the core is handed
+    /// over meanwhile.
     pub fn cancel_sync_blocking(&self) -> bool {
-        wait(self.cancel_sync())
+        let was_pending = self.disable();
+        let _enable = Enable(self);
+        self.block_on(Flush::new(&self.inner.control, Which::Running), || false);
+        was_pending
     }
 
     /// Takes the work back if it is pending, and lets it not be queued until it was

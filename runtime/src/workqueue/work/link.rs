@@ -1,9 +1,10 @@
 //! Work items on workqueues.
 
+use super::control::{Control, Place as Where};
 use super::target::{Link, Target};
 use crate::contain::contain;
 use crate::context;
-use crate::runtime::Shared;
+use crate::runtime::{Handle, Shared};
 use crate::task::{Header, Notified};
 use crate::time::Timers;
 use crate::workqueue::current;
@@ -42,6 +43,21 @@ impl Destination {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.queue.queue.common.shared
+    }
+}
+
+impl Control<Destination> {
+    /// The runtime that it is queued or runs on.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        let shared = self.locked(|state, _| {
+            let pending = state.pending.as_ref().map(|pending| match &pending.place {
+                Where::Delayed { target, .. } => target.shared(),
+                Where::Listed(entry) | Where::Met { entry, .. } => &entry.link.common.shared,
+            });
+            let running = state.running.as_ref().map(|running| &running.entry.link.common.shared);
+            pending.or(running).cloned()
+        });
+        shared.map(|shared| Handle { shared })
     }
 }
 
