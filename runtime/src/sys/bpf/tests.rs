@@ -93,7 +93,8 @@ fn a_full_bell_recovers() {
         let slot = bell.list(gettid()).unwrap();
         for stamp in 1..1000 {
             slot.arm(stamp);
-            std::thread::sleep(Duration::from_micros(1));
+            // Long enough not to be over before the thread is off the CPU.
+            std::thread::sleep(Duration::from_micros(200));
             slot.disarm();
             // What it says in memory does not depend on the buffer.
             assert_eq!(slot.blocked(), stamp);
