@@ -19,6 +19,8 @@ struct OnPool<P> {
 }
 
 impl<P: Deref<Target = WorkerPool> + Send + Sync + 'static> Schedule for OnPool<P> {
+    const WAITS_IN_WORKLIST: bool = true;
+
     fn schedule(&self, task: Notified) {
         self.pool.push(&self.shared, task, QueueId(0));
     }

@@ -50,6 +50,7 @@ where
         dealloc: harness::dealloc::<F, S>,
         read_output: harness::read_output::<F, S>,
         drop_join_handle: harness::drop_join_handle::<F, S>,
+        waits_in_worklist: S::WAITS_IN_WORKLIST,
     };
 
     pub(super) fn allocate(state: State, future: F, scheduler: S, birth: Birth) -> NonNull<Header> {

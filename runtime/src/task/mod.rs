@@ -96,6 +96,10 @@ use std::future::Future;
 
 /// What a task knows of its scheduler.
 pub(crate) trait Schedule: Send + Sync + Sized + 'static {
+    /// Does a task of this scheduler wait only in the worklist of a pool, never in a ring or an inject
+    /// list, where it could be stolen and not be found?
+    const WAITS_IN_WORKLIST: bool = false;
+
     /// The task was woken.
     fn schedule(&self, task: Notified);
     /// The task was woken during its own poll, which has just ended on this thread.

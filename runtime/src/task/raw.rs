@@ -51,6 +51,8 @@ pub(super) struct Vtable {
     pub(super) read_output: unsafe fn(NonNull<Header>, *mut (), &Waker),
     /// The `JoinHandle` goes, with its reference.
     pub(super) drop_join_handle: unsafe fn(NonNull<Header>),
+    /// See [`Schedule::WAITS_IN_WORKLIST`](super::Schedule::WAITS_IN_WORKLIST).
+    pub(super) waits_in_worklist: bool,
 }
 
 /// What a thread does with a task that it took from a queue.
@@ -173,6 +175,11 @@ impl Notified {
     /// Is it to be cancelled instead of polled?
     pub(crate) fn is_aborted(&self) -> bool {
         self.0.state().load().has(ABORT)
+    }
+
+    /// Must it go to no ring and no inject list?
+    pub(crate) fn waits_in_worklist(&self) -> bool {
+        self.header().vtable.waits_in_worklist
     }
 
     pub(crate) fn home_core(&self) -> usize {

@@ -71,10 +71,7 @@ impl Local {
             // After the look, which may have moved tasks to our ring: nobody else would find them
             // if this poll blocks.
             if self.has_lost() {
-                if let Some(task) = task {
-                    self.core().inject.push(task);
-                    self.core().park.unpark();
-                }
+                self.part_with(task);
                 self.surrender();
                 return End::Changed;
             }
@@ -88,6 +85,24 @@ impl Local {
                     self.park(main);
                 }
             }
+        }
+    }
+
+    /// The core was lost with a task in hand.
+    #[cold]
+    fn part_with(&self, task: Option<Notified>) {
+        match task {
+            // It has left its worklist, which alone keeps its place in the order. So this worker polls
+            // it, as if the core had been lost during the poll.
+            Some(task) if task.waits_in_worklist() => {
+                self.give_away();
+                self.poll(task);
+            }
+            Some(task) => {
+                self.core().inject.push(task);
+                self.core().park.unpark();
+            }
+            None => {}
         }
     }
 

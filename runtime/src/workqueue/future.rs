@@ -133,6 +133,8 @@ where
 }
 
 impl Schedule for QueuedFuture {
+    const WAITS_IN_WORKLIST: bool = true;
+
     fn schedule(&self, task: Notified) {
         // `self` is in the memory of the task, which another worker may complete and free before
         // the locks are released.

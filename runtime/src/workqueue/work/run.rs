@@ -112,6 +112,8 @@ impl<T: Target> Control<T> {
 }
 
 impl<T: Target> Schedule for WorkSched<T> {
+    const WAITS_IN_WORKLIST: bool = true;
+
     fn start(&self, task: RawTask) -> Start {
         self.0.start(task)
     }
