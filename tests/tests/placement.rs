@@ -6,7 +6,7 @@
 use cmwq::runtime::{Detector, Pin};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::nodes::{self, Offline, place};
-use cmwq_tests::{Beside, Case, Running, case, finish, run, skip, until};
+use cmwq_tests::{Beside, Case, Running, case, every_case, finish, run, skip, until};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The ways to detect a block on pinned cores.
-const PINNED: [Case; 4] = [Case::Auto, Case::Perf, Case::Idle, Case::Monitor];
+const PINNED: [Case; 5] = [Case::Auto, Case::Bpf, Case::Perf, Case::Idle, Case::Monitor];
 
 /// A threshold that no task reaches.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -220,34 +220,31 @@ fn steal(thief: usize, near: usize, far: usize) -> Vec<(usize, usize)> {
     })
 }
 
-/// There is no support for CPUs that go away: the kernel moves their threads. Nothing is lost.
-#[test]
-fn a_cpu_goes_away_and_comes_back() {
-    let name = "a_cpu_goes_away_and_comes_back";
-    run(name, || {
+every_case! {
+    /// There is no support for CPUs that go away: the kernel moves their threads. Nothing is lost.
+    fn a_cpu_goes_away_and_comes_back(case) {
         if !nodes::in_guest() {
-            return skip(name, "takes a CPU offline, which only tests/guest/run can spare");
+            let name = case.test(module_path!());
+            return skip(&name, "takes a CPU offline, which only tests/guest/run can spare");
         }
-        for_each_pinned(name, |case| {
-            let cores = case::cores();
-            let runtime = case.start(cores);
-            let beside = Beside::start(&runtime);
-            let crowd = Crowd::start(&runtime, 2 * cores);
-            for cpu in [3, 1] {
-                let offline = Offline::take(cpu);
-                assert_eq!(case::cores(), cores - 1);
-                beside.progress().expect("timers and sockets go on without it");
-                everything_ends(&runtime);
-                drop(offline);
-                beside.progress().expect("timers and sockets go on with it");
-                everything_ends(&runtime);
-            }
-            crowd.finish();
-            let fewer = {
-                let _offline = Offline::take(2);
-                Case::Auto.start(cores - 1)
-            };
-            everything_ends(&fewer);
-        });
-    });
+        let cores = case::cores();
+        let runtime = case.start(cores);
+        let beside = Beside::start(&runtime);
+        let crowd = Crowd::start(&runtime, 2 * cores);
+        for cpu in [3, 1] {
+            let offline = Offline::take(cpu);
+            assert_eq!(case::cores(), cores - 1);
+            beside.progress().expect("timers and sockets go on without it");
+            everything_ends(&runtime);
+            drop(offline);
+            beside.progress().expect("timers and sockets go on with it");
+            everything_ends(&runtime);
+        }
+        crowd.finish();
+        let fewer = {
+            let _offline = Offline::take(2);
+            case.start(cores - 1)
+        };
+        everything_ends(&fewer);
+    }
 }
