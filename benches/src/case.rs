@@ -24,7 +24,7 @@ impl Settings {
 
     /// How long a throughput is measured.
     pub fn window(&self) -> Duration {
-        self.pick(Duration::from_millis(300), Duration::from_millis(60))
+        self.pick(Duration::from_millis(200), Duration::from_millis(50))
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Options {
     pub runs: usize,
     /// The cases that are wanted; in their order.
     pub cases: Vec<&'static dyn Case>,
+    /// Only rows with this in their name.
+    pub rows: String,
     /// The runtimes that are wanted.
     pub runtimes: Vec<&'static str>,
     /// Where results and charts go.
@@ -61,6 +63,7 @@ fn options(matches: &ArgMatches) -> Result<Options> {
         settings: Settings { quick, cores },
         runs: number.unwrap_or(if quick { 1 } else { 5 }),
         cases: wanted,
+        rows: matches.get_one::<String>("rows").cloned().unwrap_or_default(),
         runtimes,
         folder: matches.get_one::<PathBuf>("out").expect("it has a default").clone(),
         instructions: matches.get_flag("instructions"),
@@ -104,6 +107,12 @@ fn command() -> Command {
             "instructions",
             "Instructions per spawn, wake and yield instead of times; wants valgrind",
         ))
+        .arg(
+            Arg::new("rows")
+                .long("rows")
+                .value_name("TEXT")
+                .help("Only rows with this in their name"),
+        )
         .arg(
             Arg::new("out")
                 .long("out")

@@ -37,6 +37,9 @@ pub fn run(options: &Options) -> Result<Vec<CaseResults>> {
     let mut planned: Vec<_> =
         options.cases.iter().map(|case| (*case, case.rows(&options.settings))).collect();
     let mut runs = 0;
+    for (_, rows) in &mut planned {
+        rows.retain(|row| row.name.contains(&options.rows));
+    }
     for row in planned.iter_mut().flat_map(|(_, rows)| rows) {
         row.contenders.retain(|it| options.runtimes.contains(&it.runtime()));
         runs += row.contenders.len() * options.runs;

@@ -86,7 +86,7 @@ fn row(tasks: usize, block: Duration, shown: &str) -> Row {
 }
 
 fn length(settings: &Settings) -> Duration {
-    settings.pick(Duration::from_secs(1), Duration::from_millis(200))
+    settings.pick(Duration::from_millis(800), Duration::from_millis(150))
 }
 
 struct Shared {

@@ -87,7 +87,7 @@ pub fn load(
     protocol: Protocol,
     connections: usize,
 ) -> Result<Seen> {
-    let window = settings.pick(Duration::from_millis(800), Duration::from_millis(120));
+    let window = settings.pick(Duration::from_millis(500), Duration::from_millis(100));
     let load = Load { protocol, connections, threads: settings.cores, warm: window / 4, window };
     client::run(load, ([127, 0, 0, 1], server.ready().parse()?).into(), server.id())
 }

@@ -15,7 +15,11 @@ use crate::{
     case::{Case, Figure, Limit, PER_SECOND, Row, Sample, Settings},
     child::measured::finish,
     contender::Contender::{self, *},
-    measure::{counters::Counters, procfs, throughput::throughput},
+    measure::{
+        counters::{Counters, Event},
+        procfs,
+        throughput::throughput,
+    },
     micro::{
         Micro, Tally,
         scheduler::{PingPong, SpawnManyRemote, YieldMany},
@@ -125,7 +129,21 @@ fn many_pools<R: Runtime>(
     pools: usize,
     work: impl Micro,
 ) -> Result<Sample> {
+    // Before the runtime's threads, which inherit it.
+    let mut futex = Event::futex_calls();
     let runtime = R::start(contender, pools)?;
-    let sample = throughput(settings, work.batches(&runtime, pools))?;
+    let mut operations = 0;
+    let mut batch = work.batches(&runtime, pools);
+    let before = futex.as_mut().and_then(Event::count);
+    let mut sample = throughput(settings, || {
+        let made = batch()?;
+        operations += made;
+        Ok(made)
+    })?;
+    drop(batch);
+    if let (Some(after), Some(before)) = (futex.as_mut().and_then(Event::count), before) {
+        let calls = (after - before) as f64 / operations as f64 * 1e6;
+        sample = sample.beside("futex calls per million", calls);
+    }
     Ok(finish(runtime, sample))
 }

@@ -36,7 +36,7 @@ impl Case for Scheduler {
             SpawnJoin(100).row(),
             SpawnJoin(1).row(),
         ];
-        rows.extend([1, 2, 4, 8, 16, 32, 64].map(|threads| RemoteSpawn(threads).row()));
+        rows.extend([1, 4, 16, 64].map(|threads| RemoteSpawn(threads).row()));
         let mut rows: Vec<_> = rows.into_iter().map(promised).collect();
         rows.push(SpawnBlocking { at_once: 1000, small: false }.row().ratio(
             PER_SECOND,

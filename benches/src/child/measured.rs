@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{Job, Role, VARIABLE};
+use super::{Job, Role, SECONDS, VARIABLE};
 use crate::{
     Result,
     case::{Row, Sample, Settings},
@@ -14,13 +14,8 @@ use crate::{
     runtimes::Runtime,
 };
 
-/// After which a run has failed.
-const SECONDS: u32 = 90;
-
 /// The child's side: prints the sample, or what is wrong with the run.
 pub fn run(job: &Job, case: &str, row: &str) -> Result<()> {
-    // SAFETY: alarm only sets a timer of this process; its signal ends the process.
-    unsafe { libc::alarm(SECONDS) };
     let row = find(case, row, &job.settings)?;
     let answer = (row.measure)(job.contender, &job.settings).map_err(|error| error.to_string());
     println!("{}", serde_json::to_string(&answer)?);

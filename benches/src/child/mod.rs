@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Result, case::Settings, contender::Contender, measure::counters};
 
+/// After which a run has failed.
+const SECONDS: u32 = 90;
+
 const VARIABLE: &str = "CMWQ_BENCHES_CHILD";
 
 /// What a child is for.
@@ -44,6 +47,10 @@ pub fn job() -> Option<Result<Job>> {
 
 /// A child's whole life.
 pub fn run(job: Job) -> Result<()> {
+    if !matches!(job.role, Role::Serve(_)) {
+        // SAFETY: alarm only sets a timer of this process; its signal ends the process.
+        unsafe { libc::alarm(SECONDS) };
+    }
     counters::open_cache_misses();
     if job.contender == Contender::CmwqUnprivileged {
         restrict::become_unprivileged()?;

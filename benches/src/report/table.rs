@@ -26,8 +26,11 @@ pub fn format(style: Style, words: usize, head: Vec<String>, rows: Vec<Vec<Strin
     table.to_string()
 }
 
-/// Three digits and a unit: `1.23 M`.
+/// Three digits and a unit: `1.23 M`; a dash for what is no number, as the ratio of two zeros.
 pub fn short(value: f64) -> String {
+    if !value.is_finite() {
+        return "-".into();
+    }
     let (value, unit) = match value.abs() {
         size if size >= 999.5e3 => (value / 1e6, " M"),
         size if size >= 9_999.5 => (value / 1e3, " k"),

@@ -44,6 +44,7 @@ fn text(report: &Report, style: Style) -> String {
     );
     for case in &report.cases {
         text += &format!("\n### {}\n\n{}\n\n", case.case.name(), case.case.about());
+        text += &detectors(case);
         for (title, part) in [("", figures(case, style)), ("Beside", beside(case, style))] {
             if let Some(part) = part {
                 let title = if title.is_empty() { String::new() } else { format!("{title}:\n\n") };
@@ -144,6 +145,20 @@ fn outcome(measured: &Measured, contender: Contender) -> Option<&Outcome> {
     measured.outcomes.iter().find(|it| it.contender == contender)
 }
 
+/// Which ones were in use.
+fn detectors(case: &CaseResults) -> String {
+    let mut seen: Vec<String> = Vec::new();
+    for outcome in case.rows.iter().flat_map(|row| &row.outcomes) {
+        for detector in outcome.samples.iter().filter_map(|sample| sample.detector.as_ref()) {
+            let it = format!("{} by {detector}", outcome.contender);
+            if !seen.contains(&it) {
+                seen.push(it);
+            }
+        }
+    }
+    if seen.is_empty() { String::new() } else { format!("Detectors: {}.\n\n", seen.join(", ")) }
+}
+
 fn failures(case: &CaseResults) -> String {
     let mut text = String::new();
     for measured in &case.rows {
@@ -166,10 +181,14 @@ fn summary(report: &Report, style: Style) -> String {
                 && it.target.ours == ours
                 && it.target.against == Some(Tokio)
         });
-        if let Some(mean) = geometric_mean(own.map(|it| it.value)) {
+        let mut ratios: Vec<_> = own.map(|it| it.value).collect();
+        ratios.sort_by(f64::total_cmp);
+        if let (Some(mean), Some(rest)) =
+            (geometric_mean(&ratios), geometric_mean(&ratios[..ratios.len().saturating_sub(1)]))
+        {
             text += &format!(
-                "{ours} / tokio, geometric mean of tokio's own cases and channels: {mean:.2} \
-                 (promised: 1.3)\n\n"
+                "{ours} / tokio, geometric mean of tokio's own cases and channels: {mean:.2}, \
+                 without the largest ratio {rest:.2} (promised: 1.3)\n\n"
             );
         }
     }

@@ -1,0 +1,3 @@
+module cmwq-benches
+
+go 1.19
