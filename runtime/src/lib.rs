@@ -48,6 +48,7 @@ mod context;
 mod detect;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+mod inspect;
 mod metrics;
 mod pool;
 pub mod runtime;

@@ -11,6 +11,8 @@
 //!   it, and a thief is woken. Once the poll has used `cpu_intensive_threshold` of **CPU time**
 //!   (wall time would punish a worker that is preempted) it is accused as a hog.
 //!
+//! Now and then it looks for pools that stand still ([`Rounds`]).
+//!
 //! # Sleep
 //!
 //! After some looks at which all cores were parked it sleeps without a period, until a holder leaves
@@ -19,6 +21,7 @@
 use super::Detector;
 use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
+use crate::inspect::Rounds;
 use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
@@ -83,6 +86,7 @@ struct Round<'a> {
     /// By core; grows with the extra ones.
     seen: Vec<Seen>,
     patience: Patience,
+    watchdog: Rounds,
 }
 
 impl<'a> Round<'a> {
@@ -91,6 +95,7 @@ impl<'a> Round<'a> {
         Self {
             shared,
             seen: Vec::new(),
+            watchdog: Rounds::new(shared),
             patience: Patience::new(if alone { ALONE_PERIOD } else { NET_PERIOD }),
         }
     }
@@ -103,6 +108,7 @@ impl<'a> Round<'a> {
             let ticket = word.ticket();
             self.seen.resize(self.shared.core_count(), Seen::default());
             let found = (0..self.seen.len()).map(|core| self.visit(core)).max();
+            self.watchdog.look(self.shared);
             let habit = self.habit();
             match self.patience.after(found.unwrap_or(Found::Nothing), habit) {
                 Next::Look(period) => word.wait(ticket, period),

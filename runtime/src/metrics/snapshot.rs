@@ -175,6 +175,12 @@ impl RuntimeMetrics {
         self.sum(|s| s.sentinel_failures.get() + s.ring_failures.get() + s.pin_failures.get())
     }
 
+    /// How often a pool was reported that had work and started none for the time of
+    /// [`Builder::watchdog`](crate::runtime::Builder::watchdog).
+    pub fn stall_reports_count(&self) -> u64 {
+        self.shared.watchdog.reports.get()
+    }
+
     /// How often one more worker was wanted at the cap.
     pub fn cap_hits(&self) -> u64 {
         self.sum(|s| s.cap_hits.get())

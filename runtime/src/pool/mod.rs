@@ -347,6 +347,9 @@ impl Core {
         if !claim.is_hog() {
             self.last_block.store(now, Ordering::Relaxed);
         }
+        if let Some(worker) = self.crew.get(claim.worker()) {
+            worker.observed.note(worker.epoch.load(), now);
+        }
         self.verdict.give(claim, now);
     }
 

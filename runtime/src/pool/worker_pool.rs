@@ -20,6 +20,7 @@ use super::{Core, Key, PoolAttrs, QueueId, Worklist};
 use crate::runtime::Shared;
 use crate::sys;
 use crate::task::Notified;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -237,6 +238,17 @@ impl WorkerPool {
     pub(super) fn give_back_last(&self) -> bool {
         let last = |unbound: &Unbound| unbound.references.fetch_sub(1, Ordering::SeqCst) == 1;
         self.unbound.as_ref().is_some_and(last)
+    }
+}
+
+/// What its threads' names begin with, and `H` for high priority.
+impl fmt::Display for WorkerPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            PoolKind::Normal => write!(f, "cmwq/{}", self.number),
+            PoolKind::HighPriority => write!(f, "cmwq/{}H", self.number),
+            PoolKind::Unbound => write!(f, "cmwq/u{}", self.number),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::error::BuildError;
 use super::shared::{Original, Shared};
 use super::{Handle, Runtime};
 use crate::detect::{self, Detector, Refusal, Sentinel};
+use crate::inspect;
 use crate::pool::{Core, Parts, PoolKind, Site, WorkerPool, Works};
 use crate::sys;
 use crate::sys::affinity::CpuSet;
@@ -268,6 +269,8 @@ fn start(shared: &Arc<Shared>) -> Result<(), BuildError> {
         shared.names.prepare(&shared.config.naming);
     }
     detect::spawn_monitor(shared).map_err(refused)?;
+    // Without its thread stalls are counted, and nobody tells of them.
+    let _ = inspect::spawn_watchdog(shared);
     for core in 0..shared.cores.len() {
         if !shared.config.current_thread {
             crate::worker::spawn(shared, core).map_err(refused)?;

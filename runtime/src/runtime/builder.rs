@@ -53,6 +53,7 @@ pub struct Builder {
     pub(super) timer_granularity: Duration,
     pub(super) event_interval: u32,
     pub(super) global_queue_interval: u32,
+    pub(super) watchdog: Duration,
     pub(super) keep_alive: Duration,
     pub(super) stack_size: usize,
     pub(super) naming: Naming,
@@ -76,6 +77,7 @@ impl Builder {
             timer_granularity: Duration::from_micros(16),
             event_interval: 61,
             global_queue_interval: 31,
+            watchdog: Duration::from_secs(30),
             keep_alive: Duration::from_secs(10),
             stack_size: 2 << 20,
             naming: Naming::Kernel,
@@ -199,6 +201,30 @@ impl Builder {
         self
     }
 
+    /// After this time a pool that has work, and has started none, is reported: once per stall, as an
+    /// event of target `cmwq` at level error, with what each of its workers runs and in which system
+    /// call it is blocked. Default: 30 s, as in the kernel; zero turns it off.
+    ///
+    /// It takes all workers that a core may have to be blocked at once for a pool to stall: see
+    /// [`max_workers_per_core`](Self::max_workers_per_core).
+    /// [`stall_reports_count`](super::RuntimeMetrics::stall_reports_count) counts the reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let runtime = cmwq::runtime::Builder::new_multi_thread()
+    ///     .watchdog(Duration::from_secs(5))
+    ///     .build()?;
+    /// assert_eq!(runtime.metrics().stall_reports_count(), 0);
+    /// # Ok::<(), cmwq::runtime::BuildError>(())
+    /// ```
+    pub fn watchdog(&mut self, period: Duration) -> &mut Self {
+        self.watchdog = period;
+        self
+    }
+
     /// The most threads for blocking work. Default: 512.
     ///
     /// Where it differs from tokio: here blocking work is done in two places. The number caps the threads
@@ -305,6 +331,7 @@ impl Builder {
             event_interval: self.event_interval,
             global_queue_interval: self.global_queue_interval,
             cpu_intensive_ns: self.cpu_intensive_threshold.as_nanos().min(u64::MAX.into()) as u64,
+            watchdog_ns: self.watchdog.as_nanos().min(u64::MAX.into()) as u64,
             keep_alive: self.keep_alive,
             stack_size: self.stack_size,
             naming: self.naming.clone(),
@@ -331,6 +358,7 @@ impl fmt::Debug for Builder {
             .field("max_workers_per_core", &self.max_workers_per_core)
             .field("cpu_intensive_threshold", &self.cpu_intensive_threshold)
             .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("watchdog", &self.watchdog)
             .field("timer_granularity", &self.timer_granularity)
             .finish_non_exhaustive()
     }

@@ -29,6 +29,8 @@ pub(crate) struct Config {
     /// Polls between looks at the inject list before the local queue.
     pub(crate) global_queue_interval: u32,
     pub(crate) cpu_intensive_ns: u64,
+    /// Without progress for this long a pool with work is reported; 0 for never.
+    pub(crate) watchdog_ns: u64,
     pub(crate) keep_alive: Duration,
     pub(crate) stack_size: usize,
     pub(crate) naming: Naming,

@@ -1,8 +1,8 @@
 //! The runtime: building, entering, spawning, waiting, shutting down.
 //!
 //! [`Builder`] collects settings, `build` turns them into `Shared` (what all threads share) and
-//! starts the threads: the monitor, and for each core a holder, a standby and, with the idle
-//! detector, a sentinel. [`Runtime`] owns them, [`Handle`] only refers to them.
+//! starts the threads: the monitor, the watchdog that tells of stalls, and for each core a holder, a
+//! standby and, with the idle detector, a sentinel. [`Runtime`] owns them, [`Handle`] only refers to them.
 //!
 //! # Shutting down
 //!

@@ -6,6 +6,7 @@ use super::home::Home;
 use super::names::Names;
 use crate::blocking::BlockingPool;
 use crate::detect::{Detector, Monitor, Offences, Refusal};
+use crate::inspect::Watchdog;
 use crate::pool::{Core, Idle, Pools};
 use crate::sys::affinity::CpuSet;
 use crate::sys::{self, futex};
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) owned: OwnedTasks,
     pub(crate) queues: Queues,
     pub(crate) monitor: Monitor,
+    pub(crate) watchdog: Watchdog,
     pub(crate) blocking: BlockingPool,
     pub(crate) callers: Callers,
     pub(crate) offences: Offences,
@@ -105,6 +107,7 @@ impl Shared {
             owned: OwnedTasks::new(count),
             queues: Queues::default(),
             monitor: Monitor::default(),
+            watchdog: Watchdog::default(),
             blocking: BlockingPool::default(),
             callers: Callers::default(),
             offences: Offences::default(),
@@ -387,6 +390,7 @@ impl Shared {
             }
         }
         self.monitor.kick();
+        self.watchdog.wake();
         self.finish_if_deserted();
     }
 

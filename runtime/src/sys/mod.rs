@@ -15,6 +15,7 @@
 //! | [`perf`] | a ring in which the kernel records the context switches of one thread |
 //! | [`proc`] | is this thread blocked, and in which system call |
 //! | [`process`] | which process is this, without a system call |
+//! | [`syscall`] | names of system calls |
 //! | [`thread`] | ids, timer slack, policy, CPU time |
 //! | [`uring_poll`] | one thread that waits on several descriptors with the least latency |
 //!
@@ -57,6 +58,7 @@ pub mod membarrier;
 pub mod perf;
 pub mod proc;
 pub mod process;
+pub mod syscall;
 pub mod thread;
 pub mod uring_poll;
 

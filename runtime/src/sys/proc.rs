@@ -87,6 +87,12 @@ impl SyscallFile {
     }
 }
 
+/// The name of a thread of this process; `None` if there is no such thread or no `/proc`.
+pub fn thread_name(tid: i32) -> Option<String> {
+    let name = std::fs::read(format!("/proc/self/task/{tid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end().to_owned())
+}
+
 fn parse(answer: &[u8]) -> io::Result<Look> {
     let unknown = || io::Error::from(io::ErrorKind::InvalidData);
     let answer = str::from_utf8(answer).map_err(|_| unknown())?;

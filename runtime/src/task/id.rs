@@ -24,6 +24,11 @@ pub struct Id(NonZeroU64);
 const BATCH: u64 = 1 << 12;
 
 impl Id {
+    #[inline]
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0.get()
+    }
+
     pub(crate) fn next() -> Id {
         use std::cell::Cell;
         use std::sync::atomic::{AtomicU64, Ordering};

@@ -27,6 +27,11 @@ impl Stamp {
     /// Bits of a stamp that distinguish it in practice; the count wraps after 2^46 changes.
     pub(crate) const BITS: u32 = 48;
 
+    #[cfg(test)]
+    pub(crate) fn of(word: u64) -> Self {
+        Self(word)
+    }
+
     pub(crate) fn phase(self) -> Phase {
         match self.0 & 3 {
             0 => Phase::Parked,

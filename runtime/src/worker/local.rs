@@ -171,7 +171,9 @@ impl Local {
 
     /// Counts this worker as blocked until it surrenders.
     fn mark_lost(&self) {
-        self.worker().flags.set(super::Flag::Lost);
+        let worker = self.worker();
+        worker.flags.set(super::Flag::Lost);
+        worker.observed.note(worker.epoch.load(), crate::time::now_ns());
     }
 
     /// From here on code runs that may block, or is not ours.
@@ -199,6 +201,7 @@ impl Local {
         if self.worker().epoch.load().phase() == Phase::User || !self.is_holder() {
             return f();
         }
+        self.worker().set_task(None);
         self.enter_user();
         let result = f();
         self.leave_user();

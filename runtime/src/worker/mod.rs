@@ -9,7 +9,8 @@
 //! | `slot` | the thread puts; takeover and monitor may take | anybody |
 //! | `signal` | anybody (1), the thread (0) | the thread, on standby |
 //! | `tid`, `watch`, `gate` | the thread, before it is on standby or holder for the first time | detectors |
-//! | `location` | the thread, before each poll | reports |
+//! | `location`, `task` | the thread, before each poll | reports |
+//! | `observed` | whoever looks at the worker | reports |
 //! | `flags` | monitor sets, the thread clears | both |
 //!
 //! [`Local`] is the half that only the thread has: the loop and its counters. The thread is in one
@@ -57,6 +58,7 @@ pub(crate) use signal::Signal;
 pub(crate) use thread::spawn;
 
 use crate::detect::Gate;
+use crate::inspect::Observed;
 use crate::sync_types::{Mutex, lock};
 use crate::sys::proc::SyscallFile;
 use crossbeam_utils::CachePadded;
@@ -75,6 +77,10 @@ pub(crate) struct Worker {
     watch: OnceLock<SyscallFile>,
     gate: Mutex<Option<Gate>>,
     location: AtomicPtr<Location<'static>>,
+    /// The id of that task; 0 for other user code.
+    task: AtomicU64,
+    /// Since when it has been in its epoch.
+    pub(crate) observed: Observed,
     pub(crate) flags: flags::Flags,
     /// When it went on standby last, CLOCK_MONOTONIC ns.
     idle_since: AtomicU64,
@@ -92,6 +98,8 @@ impl Worker {
             watch: OnceLock::new(),
             gate: Mutex::new(None),
             location: AtomicPtr::new(std::ptr::null_mut()),
+            task: AtomicU64::new(0),
+            observed: Observed::default(),
             flags: flags::Flags::default(),
             idle_since: AtomicU64::new(0),
         }
@@ -131,6 +139,16 @@ impl Worker {
     #[inline]
     fn set_location(&self, location: &'static Location<'static>) {
         self.location.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The id of the task that it polls, or polled last; `None` in other user code.
+    pub(crate) fn task(&self) -> Option<u64> {
+        Some(self.task.load(Ordering::Relaxed)).filter(|&id| id != 0)
+    }
+
+    #[inline]
+    fn set_task(&self, id: Option<crate::task::Id>) {
+        self.task.store(id.map_or(0, crate::task::Id::as_u64), Ordering::Relaxed);
     }
 
     /// Wakes the thread from standby, or keeps it from falling asleep.

@@ -175,6 +175,7 @@ impl Local {
         let worker = self.worker();
         task.set_home_core(self.core().index);
         worker.set_location(task.location());
+        worker.set_task(Some(task.id()));
         crate::context::set_current_task(Some(task.id()));
         crate::budget::set(crate::budget::Budget::initial());
         self.enter_user();
