@@ -1,10 +1,12 @@
 //! Waiting for what was queued before.
 
+use super::colour::{Colour, Colours};
 use super::current;
 use super::pwq::PoolWorkqueue;
 use super::queue::Queue;
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
 use crate::sync_types::{Mutex, lock};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -48,6 +50,34 @@ impl Gathering {
         let previous = lock(&self.waker).replace(cx.waker().clone());
         drop(previous);
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// The flushes that wait for a pool_workqueue, by colour, oldest first. Guarded by its lock.
+#[derive(Default)]
+pub(super) struct Flushes(VecDeque<(Colour, Arc<Gathering>)>);
+
+impl Flushes {
+    /// A flush begins. Returns whether it has to wait.
+    pub(super) fn begin(&mut self, colours: &mut Colours, gathering: &Arc<Gathering>) -> bool {
+        let Some(colour) = colours.close() else { return false };
+        gathering.expect();
+        self.0.push_back((colour, gathering.clone()));
+        true
+    }
+
+    /// Takes those out that are over here. They are to be reported to without the lock.
+    pub(super) fn take_over(&mut self, colours: &Colours) -> Vec<Arc<Gathering>> {
+        let mut over = Vec::new();
+        while self.0.front().is_some_and(|(colour, _)| colours.is_gone(*colour)) {
+            over.extend(self.0.pop_front().map(|(_, gathering)| gathering));
+        }
+        over
+    }
+
+    /// A flush is not waited for any more.
+    pub(super) fn forget(&mut self, gathering: &Arc<Gathering>) {
+        self.0.retain(|(_, other)| !Arc::ptr_eq(other, gathering));
     }
 }
 

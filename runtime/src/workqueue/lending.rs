@@ -40,25 +40,44 @@ impl PoolWorkqueue {
     }
 }
 
-/// An item of a pool_workqueue of the queue.
-type Borrower = (Arc<PoolWorkqueue>, ItemId);
-
-/// The slot of an item that awaits others.
-#[derive(Default)]
-pub(crate) struct Loan(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    borrower: Option<Borrower>,
-    /// Those that the lender awaits too, in order.
-    line: VecDeque<Borrower>,
+/// What a loan needs of the pool_workqueue of an item.
+pub(super) trait Lending: Sized {
+    /// Activates an inactive item on a slot that is lent to it. Returns whether it did.
+    fn borrow(&self, item: ItemId, loan: &Arc<Loan<Self>>) -> bool;
+    /// The lender of an item's slot is done.
+    fn keep_loan(&self, item: ItemId);
 }
 
-impl Loan {
+impl Lending for Arc<PoolWorkqueue> {
+    fn borrow(&self, item: ItemId, loan: &Arc<Loan>) -> bool {
+        PoolWorkqueue::borrow(self, item, loan)
+    }
+
+    fn keep_loan(&self, item: ItemId) {
+        PoolWorkqueue::keep_loan(self, item);
+    }
+}
+
+/// The slot of an item that awaits others. `P` refers to a pool_workqueue of the queue.
+pub(crate) struct Loan<P = Arc<PoolWorkqueue>>(Mutex<State<P>>);
+
+struct State<P> {
+    borrower: Option<(P, ItemId)>,
+    /// Those that the lender awaits too, in order.
+    line: VecDeque<(P, ItemId)>,
+}
+
+impl<P> Default for Loan<P> {
+    fn default() -> Self {
+        Self(Mutex::new(State { borrower: None, line: VecDeque::new() }))
+    }
+}
+
+impl<P: Lending> Loan<P> {
     /// The lender awaits an item.
-    pub(super) fn offer(self: &Arc<Self>, pwq: Arc<PoolWorkqueue>, item: ItemId) {
+    pub(super) fn offer(self: &Arc<Self>, pwq: P, item: ItemId) {
         let mut state = lock(&self.0);
-        let is_known = |(_, known): &Borrower| *known == item;
+        let is_known = |(_, known): &(P, ItemId)| *known == item;
         if state.borrower.is_none() {
             if pwq.borrow(item, self) {
                 state.borrower = Some((pwq, item));

@@ -64,7 +64,10 @@ mod freeze;
 mod future;
 mod handle;
 mod lending;
+#[cfg(all(test, cmwq_loom))]
+mod loom_tests;
 mod nodes;
+mod pods;
 mod pools;
 mod pwq;
 mod queue;

@@ -1,9 +1,8 @@
 //! The link between a workqueue and a pool.
 
 use super::accounts::{Accounts, Finished, ItemId, Place, Task};
-use super::colour::Colour;
 use super::current;
-use super::flush::Gathering;
+use super::flush::{Flushes, Gathering};
 use super::lending::Loan;
 use super::nodes::{Node, NodeState};
 use super::queue::{Common, Queue};
@@ -13,7 +12,6 @@ use super::ticket::Ticket;
 use crate::pool::{Key, QueueId, WorkerPool};
 use crate::sync_types::{Mutex, MutexGuard, lock};
 use crate::task::{Header, Notified};
-use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -57,8 +55,7 @@ struct Inner {
     books: Books,
     /// With [`Gate::Node`]: in the node's list of those that wait.
     is_waiting: bool,
-    /// Flushes that wait, by colour, oldest first.
-    flushes: VecDeque<(Colour, Arc<Gathering>)>,
+    flushes: Flushes,
     /// Drains under way, and one more for good once the queue is destroyed.
     drains: usize,
     /// Replaced by another after a change of attributes.
@@ -105,7 +102,7 @@ impl PoolWorkqueue {
                 inner: Inner {
                     books: Accounts::new(parts.is_plugged, parts.is_frozen),
                     is_waiting: false,
-                    flushes: VecDeque::new(),
+                    flushes: Flushes::default(),
                     drains: parts.drains,
                     is_retired: false,
                     queue: parts.queue,
@@ -221,7 +218,11 @@ impl PoolWorkqueue {
         self.change(|inner, slots| {
             ticket.clear();
             let Finished { colour_gone, borrowed } = inner.books.finish(item, slots);
-            let flushed = if colour_gone { inner.take_flushed() } else { Vec::new() };
+            let flushed = if colour_gone {
+                inner.flushes.take_over(inner.books.colours())
+            } else {
+                Vec::new()
+            };
             let is_empty = inner.books.in_flight() == 0;
             let kept = is_empty.then(|| inner.keep.take()).flatten();
             let kept = kept.map(|queue| (queue, inner.is_retired));
@@ -303,15 +304,12 @@ impl PoolWorkqueue {
     /// A flush begins. Returns whether it has to wait for us.
     pub(super) fn begin_flush(&self, gathering: &Arc<Gathering>) -> bool {
         let inner = &mut self.lock().inner;
-        let Some(colour) = inner.books.colours().close() else { return false };
-        gathering.expect();
-        inner.flushes.push_back((colour, gathering.clone()));
-        true
+        inner.flushes.begin(inner.books.colours(), gathering)
     }
 
     /// A flush is not waited for any more.
     pub(super) fn forget_flush(&self, gathering: &Arc<Gathering>) {
-        self.lock().inner.flushes.retain(|(_, other)| !Arc::ptr_eq(other, gathering));
+        self.lock().inner.flushes.forget(gathering);
     }
 
     /// Items that are queued and not done.
@@ -397,17 +395,5 @@ impl PoolWorkqueue {
     pub(super) fn loan(&self, ticket: &Ticket) -> Option<Arc<Loan>> {
         let item = ticket.get()?;
         Some(self.lock().inner.books.lends(item, Arc::default))
-    }
-}
-
-impl Inner {
-    fn take_flushed(&mut self) -> Vec<Arc<Gathering>> {
-        let mut flushed = Vec::new();
-        while let Some((colour, _)) = self.flushes.front()
-            && self.books.colours().is_gone(*colour)
-        {
-            flushed.extend(self.flushes.pop_front().map(|(_, gathering)| gathering));
-        }
-        flushed
     }
 }

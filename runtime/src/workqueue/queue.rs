@@ -3,6 +3,7 @@
 use super::attrs::Attrs;
 use super::builder::Settings;
 use super::nodes::{Limits, Node};
+use super::pods::{Group, Pods};
 use super::pools;
 use super::pwq::{Gate, Parts, PoolHold, PoolWorkqueue};
 use crate::runtime::Shared;
@@ -73,20 +74,35 @@ struct Unbound {
     topology: Topology,
     /// Written when attributes change. Held for reading while an item is queued, so that none comes
     /// to a pool_workqueue that was replaced.
-    pods: RwLock<Pods>,
+    pods: RwLock<Pods<Pod>>,
     next: AtomicUsize,
 }
 
-struct Pods {
-    current: Vec<Pod>,
-    /// Replaced, and not empty yet; oldest first.
-    old: Vec<Arc<PoolWorkqueue>>,
-}
-
+/// A group of CPUs.
 struct Pod {
     cpus: CpuSet,
     node: usize,
     pwq: Arc<PoolWorkqueue>,
+}
+
+impl Group for Pod {
+    type Pwq = Arc<PoolWorkqueue>;
+
+    fn pwq(&self) -> &Arc<PoolWorkqueue> {
+        &self.pwq
+    }
+
+    fn retire(&self) -> bool {
+        self.pwq.retire()
+    }
+
+    fn unplug(pwq: &Arc<PoolWorkqueue>) {
+        pwq.unplug();
+    }
+
+    fn is_same(one: &Arc<PoolWorkqueue>, other: &Arc<PoolWorkqueue>) -> bool {
+        Arc::ptr_eq(one, other)
+    }
 }
 
 /// Where an item is to run.
@@ -207,8 +223,7 @@ impl Queue {
             Table::Bound(pwqs) => pwqs.to_vec(),
             Table::Unbound(unbound) => {
                 let pods = unbound.pods.read().unwrap_or_else(PoisonError::into_inner);
-                let current = pods.current.iter().map(|pod| &pod.pwq);
-                pods.old.iter().chain(current).cloned().collect()
+                pods.pwqs().cloned().collect()
             }
         }
     }
@@ -242,8 +257,7 @@ impl Queue {
     pub(super) fn retired_is_empty(&self, pwq: &Arc<PoolWorkqueue>) {
         let Table::Unbound(unbound) = &self.table else { return };
         let mut pods = unbound.pods.write().unwrap_or_else(PoisonError::into_inner);
-        pods.old.retain(|old| !Arc::ptr_eq(old, pwq));
-        pods.unplug_oldest();
+        pods.remove(pwq);
     }
 }
 
@@ -280,11 +294,10 @@ fn new_pwq(
 impl Unbound {
     fn new(common: &Arc<Common>, queue: &Weak<Queue>, admin: &Admin) -> io::Result<Self> {
         let topology = common.shared.topology().clone();
-        let pods = Pods { current: Vec::new(), old: Vec::new() };
         let unbound = Self {
             nodes: topology.nodes().map(|id| Arc::new(Node::new(id))).collect(),
             topology,
-            pods: RwLock::new(pods),
+            pods: RwLock::new(Pods::new()),
             next: AtomicUsize::new(0),
         };
         let prepared = unbound.prepare(common, queue, admin, &admin.attrs, false)?;
@@ -317,14 +330,7 @@ impl Unbound {
     /// Returns what is to be dropped when no lock is held.
     fn commit(&self, prepared: Prepared) -> Vec<Pod> {
         let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
-        let replaced = std::mem::replace(&mut pods.current, prepared.pods);
-        for pod in &replaced {
-            if pod.pwq.retire() {
-                pods.old.push(pod.pwq.clone());
-            }
-        }
-        pods.unplug_oldest();
-        replaced
+        pods.replace(prepared.pods)
     }
 
     fn share_out(&self, limits: Limits, cpus: &CpuSet) {
@@ -334,7 +340,7 @@ impl Unbound {
 
     fn with_pwq<R>(&self, place: Place, f: impl FnOnce(&Arc<PoolWorkqueue>) -> R) -> R {
         let pods = self.pods.read().unwrap_or_else(PoisonError::into_inner);
-        let pods = &pods.current;
+        let pods = pods.current();
         let serves = |cpu| move |pod: &&Pod| pod.cpus.contains(cpu);
         let here = || pods.iter().find(serves(crate::sys::affinity::current_cpu()));
         let pod = match place {
@@ -347,16 +353,6 @@ impl Unbound {
         };
         let turn = || &pods[self.next.fetch_add(1, Ordering::Relaxed) % pods.len()];
         f(&pod.unwrap_or_else(turn).pwq)
-    }
-}
-
-impl Pods {
-    /// Of an ordered queue only the oldest pool_workqueue runs its items.
-    fn unplug_oldest(&self) {
-        match self.old.first() {
-            Some(oldest) => oldest.unplug(),
-            None => self.current.iter().for_each(|pod| pod.pwq.unplug()),
-        }
     }
 }
 

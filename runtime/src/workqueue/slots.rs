@@ -62,6 +62,12 @@ impl Slots {
         *self.count(kind) -= 1;
     }
 
+    /// Is nothing in progress?
+    #[cfg(test)]
+    pub(super) fn is_free(&self) -> bool {
+        self.futures + self.works == 0
+    }
+
     fn count(&mut self, kind: Kind) -> &mut usize {
         match kind {
             Kind::Future => &mut self.futures,
