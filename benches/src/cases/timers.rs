@@ -82,10 +82,11 @@ fn long<R: Runtime>(contender: Contender, settings: &Settings) -> Result<Sample>
 /// Mean microseconds that many sleeps are late, each with its own length.
 fn many<R: Runtime>(contender: Contender, settings: &Settings) -> Result<Sample> {
     let runtime = R::start(contender, settings.cores)?;
+    let apart = Duration::from_micros(settings.pick(100, 20));
     // From a task, so that they register with a core and not with this thread.
-    let sum = inside(&runtime, async {
+    let sum = inside(&runtime, async move {
         let sleeps: Vec<_> = (0..MANY)
-            .map(|i| Duration::from_millis(100) + Duration::from_micros(100) * i as u32)
+            .map(|i| Duration::from_millis(100) + apart * i as u32)
             .map(|length| R::spawn(lateness::<R>(length)))
             .collect();
         let mut sum = 0.0;

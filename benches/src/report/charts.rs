@@ -11,7 +11,7 @@ use plotters::{
 use crate::{Result, contender::Contender, runner::CaseResults};
 
 const WIDTH: u32 = 1000;
-const BAR: i32 = 13;
+const BAR: i32 = 15;
 const LABELS: i32 = 300;
 /// From its end to the right edge there is room for a number.
 const PLOT: i32 = 560;
@@ -59,18 +59,18 @@ fn draw(
         (FONT, size, style).into_text_style(&root)
     };
     let title = format!("{}: {}", case.case.name(), case.case.about());
-    root.draw_text(&title, &text(15, true), (10, 12))?;
+    root.draw_text(&title, &text(18, true), (10, 12))?;
 
     let values = || groups.iter().flat_map(|(_, bars)| bars).map(|(_, ratio)| *ratio);
     let (low, high) = (values().fold(0.5, f64::min), values().fold(2.0, f64::max));
     let x = |ratio: f64| LABELS + ((ratio / low).ln() / (high / low).ln() * f64::from(PLOT)) as i32;
     root.draw(&PathElement::new([(x(1.0), TOP - 6), (x(1.0), height - 8)], BLACK.mix(0.4)))?;
 
-    let right = text(11, false).pos(Pos::new(HPos::Right, VPos::Center));
-    let left = text(11, false).pos(Pos::new(HPos::Left, VPos::Center));
+    let right = text(13, false).pos(Pos::new(HPos::Right, VPos::Center));
+    let left = text(13, false).pos(Pos::new(HPos::Left, VPos::Center));
     let mut y = TOP;
     for (label, bars) in groups {
-        root.draw_text(label, &text(12, true), (10, y - 4))?;
+        root.draw_text(label, &text(14, true), (10, y - 4))?;
         y += BAR;
         for (contender, ratio) in bars {
             let (from, to) = (x(1.0).min(x(*ratio)), x(1.0).max(x(*ratio)).max(x(1.0) + 1));

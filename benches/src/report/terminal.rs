@@ -12,16 +12,18 @@ use crate::{
 };
 
 /// Ours over theirs, as far as both are there.
-const RATIOS: [(Contender, Contender); 12] = [
+const RATIOS: [(Contender, Contender); 14] = [
     (Cmwq, Tokio),
     (CmwqUnprivileged, Tokio),
     (Cmwq, CmwqOff),
     (CmwqUnprivileged, CmwqOff),
     (Cmwq, Smol),
     (Cmwq, TokioSpawnBlocking),
+    (Cmwq, TokioBlockInPlace),
     (Cmwq, TokioFs),
     (Cmwq, Threads),
     (Cmwq, Epoll),
+    (Cmwq, Go),
     (Cmwq, Monoio),
     (Cmwq, Glommio),
     (Cmwq, Compio),
