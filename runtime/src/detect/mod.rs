@@ -26,6 +26,7 @@
 //! arrive a moment later, and timers and sockets of the core need somebody in the driver even if
 //! the queue is empty.
 
+mod distress;
 mod gate;
 mod monitor;
 mod monitor_word;

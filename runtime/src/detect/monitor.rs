@@ -19,6 +19,7 @@
 //! its park ([`MonitorWord`]). So an idle runtime makes no wakeups at all.
 
 use super::Detector;
+use super::distress::Distress;
 use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
 use crate::inspect::Rounds;
@@ -27,7 +28,6 @@ use crate::runtime::Shared;
 use crate::sys;
 use crate::sys::proc::Look;
 use crate::worker::{Phase, Stamp, Worker};
-use cmwq_io::driver::Wait;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -79,6 +79,8 @@ struct Seen {
     /// Thread CPU time at the first look at this epoch.
     cpu_ns: Option<u64>,
     retry_at: u64,
+    /// Of the pool whose first core it is.
+    distress: Distress,
 }
 
 struct Round<'a> {
@@ -152,6 +154,12 @@ impl<'a> Round<'a> {
     fn visit(&mut self, index: usize) -> Found {
         let core = self.shared.core(index);
         self.hire(core);
+        let found = self.watch(core);
+        self.call_rescuers(core);
+        found
+    }
+
+    fn watch(&mut self, core: &Core) -> Found {
         let holder = core.holder();
         let Some(worker) = core.crew.get(holder).filter(|_| holder != NOBODY) else {
             return self.visit_unheld(core);
@@ -160,9 +168,9 @@ impl<'a> Round<'a> {
             return Found::Nothing;
         }
         let stamp = worker.epoch.load();
-        let seen = &mut self.seen[index];
+        let seen = &mut self.seen[core.index];
         if seen.holder != holder || seen.stamp != stamp {
-            *seen = Seen { holder, stamp, cpu_ns: None, retry_at: seen.retry_at };
+            *seen = Seen { holder, stamp, cpu_ns: None, ..*seen };
             return Found::Activity;
         }
         match stamp.phase() {
@@ -182,7 +190,7 @@ impl<'a> Round<'a> {
         }
         if !core.crew.wake_standby() {
             want_worker(core);
-            self.stand_in(core);
+            core.stand_in();
         }
         Found::Suspicion
     }
@@ -196,7 +204,7 @@ impl<'a> Round<'a> {
                     && !core.accuse(Claim::blocked(worker.index(), stamp))
                 {
                     want_worker(core);
-                    self.stand_in(core);
+                    core.stand_in();
                 }
             }
             Some(Ok(Look::Running)) | None | Some(Err(_)) => {
@@ -207,7 +215,7 @@ impl<'a> Round<'a> {
     }
 
     fn examine_running(&mut self, core: &Core, worker: &Worker, stamp: Stamp) {
-        self.stand_in(core);
+        core.stand_in();
         if let Some(task) = worker.slot.take() {
             core.inject.push(task);
             core.park.unpark();
@@ -230,22 +238,21 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Drives the I/O and timers of a core whose holder does not.
-    fn stand_in(&self, core: &Core) {
-        let mut sink = |waker: std::task::Waker| {
-            if crate::task::is_task_waker(&waker) {
-                waker.wake();
-            } else {
-                core.leave_chore(waker);
-            }
-        };
-        if let Some(mut driver) = core.try_driver() {
-            // The next look tries again.
-            let _ = driver.turn(Wait::Poll, &mut sink);
+    /// Calls the rescuers of a pool that starves, if this is its first core.
+    fn call_rescuers(&mut self, core: &Core) {
+        let pool = &core.pool;
+        if core.index != pool.cores[0] {
+            return;
+        }
+        let distress = &mut self.seen[core.index].distress;
+        if !pool.starves(self.shared) {
+            distress.is_over();
+            return;
         }
         let now = crate::time::now_ns();
-        if core.timers.next_deadline() <= now {
-            core.timers.try_fire(now, &mut sink);
+        if distress.is_due(now) && pool.lines.call(|queue| pool.worklist.may_hold(queue)) {
+            core.stats.maydays.increment();
+            distress.has_called(now);
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct CoreStats {
     pub(crate) cpu_intensive: Counter,
     pub(crate) thread_failures: Counter,
     pub(crate) cap_hits: Counter,
+    /// Times that the pool whose first core it is starved and called for rescuers.
+    pub(crate) maydays: Counter,
     pub(crate) pin_failures: Counter,
     pub(crate) sentinel_failures: Counter,
     pub(crate) ring_failures: Counter,

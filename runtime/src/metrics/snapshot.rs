@@ -181,6 +181,19 @@ impl RuntimeMetrics {
         self.shared.watchdog.reports.get()
     }
 
+    /// How often a pool called for rescuers: 10 ms after work began to wait there while all of its
+    /// workers were inside tasks and none could be made, and every 100 ms from then on. The
+    /// [`reclaim`](crate::workqueue::Builder::reclaim) queues with work in the pool go on; whatever
+    /// else waits there waits until a worker returns.
+    pub fn maydays_count(&self) -> u64 {
+        self.sum(|s| s.maydays.get())
+    }
+
+    /// Rescuers that are with a pool.
+    pub fn busy_rescuers(&self) -> usize {
+        self.shared.rescuers.busy()
+    }
+
     /// How often one more worker was wanted at the cap.
     pub fn cap_hits(&self) -> u64 {
         self.sum(|s| s.cap_hits.get())

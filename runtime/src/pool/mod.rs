@@ -53,10 +53,12 @@ mod park;
 mod park_word;
 #[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod pools;
+mod rescue;
 #[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod site;
 #[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod sleepers;
+mod stuck;
 #[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod table;
 mod takeover;
@@ -86,6 +88,7 @@ pub(crate) use park_word::Bed;
 #[allow(unused_imports, reason = "the workqueues that use all of it come next")]
 pub(crate) use pools::PoolRef;
 pub(crate) use pools::{LOOK_NS, Pools};
+pub(crate) use rescue::{LineHold, RescuerHold, Rescuers};
 pub(crate) use site::{Site, Works};
 pub(crate) use table::Table;
 pub(crate) use verdict::{Claim, Verdict};

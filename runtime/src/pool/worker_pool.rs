@@ -15,6 +15,7 @@
 //! among themselves: slots, rings, inject lists, stealing. Their work waits in the worklist only.
 
 use super::attrs::{Current, apply_nice};
+use super::rescue::Lines;
 use super::sleepers::Sleepers;
 use super::{Core, Key, PoolAttrs, QueueId, Worklist};
 use crate::runtime::Shared;
@@ -42,6 +43,8 @@ pub(crate) struct WorkerPool {
     /// one.
     pub(crate) number: usize,
     pub(crate) worklist: Worklist,
+    /// Whom it calls when it starves.
+    pub(crate) lines: Lines,
     /// The cores that serve it, by index. In a row.
     pub(crate) cores: Box<[usize]>,
     unbound: Option<Unbound>,
@@ -60,7 +63,14 @@ struct Unbound {
 
 impl WorkerPool {
     pub(crate) fn bound(kind: PoolKind, number: usize, core: usize) -> Self {
-        Self { kind, number, worklist: Worklist::new(), cores: [core].into(), unbound: None }
+        Self {
+            kind,
+            number,
+            worklist: Worklist::new(),
+            lines: Lines::default(),
+            cores: [core].into(),
+            unbound: None,
+        }
     }
 
     pub(super) fn unbound(
@@ -75,8 +85,14 @@ impl WorkerPool {
             references: AtomicUsize::new(0),
             is_released: AtomicBool::new(true),
         };
-        let worklist = Worklist::new();
-        Self { kind: PoolKind::Unbound, number, worklist, cores, unbound: Some(unbound) }
+        Self {
+            kind: PoolKind::Unbound,
+            number,
+            worklist: Worklist::new(),
+            lines: Lines::default(),
+            cores,
+            unbound: Some(unbound),
+        }
     }
 
     /// Queues a task of a workqueue, and sees to it that a worker takes it. Any thread may.
@@ -101,6 +117,7 @@ impl WorkerPool {
     fn notify(&self, shared: &Shared) {
         if self.unbound.is_some() {
             self.wake_one(shared);
+            self.lines.tell();
             return;
         }
         let core = shared.core(self.cores[0]);
@@ -110,6 +127,7 @@ impl WorkerPool {
         });
         if !own {
             core.park.unpark();
+            self.lines.tell();
         }
     }
 

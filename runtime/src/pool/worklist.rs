@@ -24,7 +24,7 @@
 //!   them.
 
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
-use crate::sync_types::{Mutex, lock};
+use crate::sync_types::{Mutex, lock, try_lock};
 use crate::task::{Header, Notified};
 use slab::Slab;
 
@@ -74,6 +74,18 @@ impl TaskList {
 
     pub(crate) fn pop_front(&mut self) -> Option<(Notified, QueueId)> {
         self.head.map(|head| self.unlink(head))
+    }
+
+    /// Is there a task of this queue?
+    fn holds(&self, queue: QueueId) -> bool {
+        let mut next = self.head;
+        while let Some(key) = next {
+            if self.entries[key].queue == queue {
+                return true;
+            }
+            next = self.entries[key].next;
+        }
+        false
     }
 
     /// Takes the first task of a queue out.
@@ -138,6 +150,11 @@ impl Worklist {
             return None;
         }
         self.change(TaskList::pop_front).map(|(task, _)| task)
+    }
+
+    /// Does a task of this queue wait? For the monitor: perhaps, if somebody has the lock.
+    pub(crate) fn may_hold(&self, queue: QueueId) -> bool {
+        try_lock(&self.list).is_none_or(|list| list.holds(queue))
     }
 
     /// The first task of a queue.

@@ -7,7 +7,7 @@ use super::names::Names;
 use crate::blocking::BlockingPool;
 use crate::detect::{Detector, Monitor, Offences, Refusal};
 use crate::inspect::Watchdog;
-use crate::pool::{Core, Idle, Pools};
+use crate::pool::{Core, Idle, Pools, Rescuers};
 use crate::sys::affinity::CpuSet;
 use crate::sys::{self, futex};
 use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, Schedule};
@@ -28,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) idle: Idle,
     pub(crate) owned: OwnedTasks,
     pub(crate) queues: Queues,
+    pub(crate) rescuers: Rescuers,
     pub(crate) monitor: Monitor,
     pub(crate) watchdog: Watchdog,
     pub(crate) blocking: BlockingPool,
@@ -106,6 +107,7 @@ impl Shared {
             idle: Idle::new(count),
             owned: OwnedTasks::new(count),
             queues: Queues::default(),
+            rescuers: Rescuers::default(),
             monitor: Monitor::default(),
             watchdog: Watchdog::default(),
             blocking: BlockingPool::default(),
@@ -391,6 +393,7 @@ impl Shared {
         }
         self.monitor.kick();
         self.watchdog.wake();
+        self.rescuers.stop();
         self.finish_if_deserted();
     }
 

@@ -1,7 +1,7 @@
 //! A paused clock moves by itself, to the next deadline, when nothing else can happen.
 //!
 //! "Nothing can happen": no task is queued, no worker is in user code, every thread in `block_on`
-//! sleeps, no blocking closure runs, no socket is ready. Decided by a holder that is about to sleep. Of several that park at the same
+//! sleeps, no blocking closure runs, no rescuer is with a pool, no socket is ready. Decided by a holder that is about to sleep. Of several that park at the same
 //! moment each may see the other still awake, and a worker that goes on standby tells nobody; so
 //! while the clock is paused a holder does not sleep for long before it looks again.
 
@@ -13,6 +13,7 @@ impl Local {
     pub(super) fn advance_paused_clock(&self) -> bool {
         let shared = self.shared();
         let still = !shared.blocking.is_busy()
+            && shared.rescuers.busy() == 0
             && shared.callers.are_asleep()
             && shared.all_cores().all(|core| self.is_still(core));
         if !still {

@@ -6,6 +6,7 @@ use super::handle::Workqueue;
 use super::nodes::Limits;
 use super::queue::{Flags, Queue};
 use super::{NICE, Scope};
+use crate::pool::RescuerHold;
 use crate::runtime::Handle;
 
 /// Settings that agree with each other.
@@ -14,6 +15,7 @@ pub(super) struct Settings {
     pub(super) flags: Flags,
     pub(super) limits: Limits,
     pub(super) attrs: Attrs,
+    pub(super) rescuer: Option<RescuerHold>,
 }
 
 /// Builds a [`Workqueue`].
@@ -139,7 +141,19 @@ impl Builder {
         self
     }
 
-    /// The queue goes on when no thread can be made.
+    /// The queue goes on when no thread can be made, for work on which others have to wait: writing
+    /// what occupies memory, finishing what holds a connection or a lock.
+    ///
+    /// It gets a thread of its own, the *rescuer* (`cmwq/R-name`), made by [`build`](Self::build).
+    /// When work of the queue has waited for 10 ms in a pool all of whose workers are inside tasks
+    /// that block or burn, and no further worker can be made (`max_workers_per_core`, RLIMIT_NPROC,
+    /// `pids.max`, memory), the rescuer polls what the queue has there, one item at a time, and
+    /// drives the timers and sockets of the pool, until a worker is free again. With
+    /// [`Detector::Off`](crate::runtime::Detector::Off) nobody knows that a worker blocks, so only
+    /// blocking calls of the runtime's own count.
+    ///
+    /// The promise holds for what the items themselves need: they must not wait for items of queues
+    /// without `reclaim`, and an item that blocks on the rescuer blocks the queue for that long.
     pub fn reclaim(mut self) -> Self {
         self.reclaim = true;
         self
@@ -174,7 +188,12 @@ impl Builder {
     pub fn build_on(self, handle: &Handle) -> Result<Workqueue, BuildError> {
         self.check()?;
         let name = self.name.clone().unwrap_or_else(|| "unnamed".into());
-        let settings = self.settings(name.clone());
+        let mut settings = self.settings(name.clone());
+        if self.reclaim {
+            let rescuer = RescuerHold::start(&handle.shared, &name)
+                .map_err(|error| BuildError::os(&name, "make the thread of its rescuer", error))?;
+            settings.rescuer = Some(rescuer);
+        }
         let queue = Queue::new(&handle.shared, settings)
             .map_err(|error| BuildError::os(&name, "make its pools", error))?;
         Ok(Workqueue::new(queue))
@@ -249,6 +268,7 @@ impl Builder {
                 min: self.min_active,
             },
             attrs: self.attrs(),
+            rescuer: None,
         }
     }
 }

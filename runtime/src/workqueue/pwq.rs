@@ -9,7 +9,7 @@ use super::queue::{Common, Queue};
 use super::slots::{DEFAULT_WORK, Kind, Slots};
 use super::stats::PwqStats;
 use super::ticket::Ticket;
-use crate::pool::{Key, QueueId, WorkerPool};
+use crate::pool::{Key, LineHold, QueueId, RescuerHold, WorkerPool};
 use crate::sync_types::{Mutex, MutexGuard, lock};
 use crate::task::{Header, Notified};
 use std::ops::Deref;
@@ -42,6 +42,8 @@ pub(crate) struct PoolWorkqueue {
     gate: Gate,
     state: Mutex<State>,
     pub(crate) stats: PwqStats,
+    /// By which the pool calls the queue's rescuer.
+    _line: Option<LineHold>,
 }
 
 /// Guarded by the pool_workqueue's lock.
@@ -92,8 +94,14 @@ pub(crate) struct Refused(pub(crate) Notified);
 impl PoolWorkqueue {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let (id, stats) = (QueueId(NEXT.fetch_add(1, Ordering::Relaxed)), PwqStats::default());
+        let attach = |rescuer: &RescuerHold| {
+            let shared = &parts.common.shared;
+            rescuer.attach(shared, &parts.pool, id, &stats.mayday, &stats.rescued)
+        };
         Arc::new(Self {
-            id: QueueId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            id,
+            _line: parts.common.rescuer.as_ref().map(attach),
             common: parts.common,
             pool: parts.pool,
             gate: parts.gate,
@@ -109,7 +117,7 @@ impl PoolWorkqueue {
                     keep: None,
                 },
             }),
-            stats: PwqStats::default(),
+            stats,
         })
     }
 

@@ -6,6 +6,7 @@ use super::nodes::{Limits, Node};
 use super::pods::{Group, Pods};
 use super::pools;
 use super::pwq::{Gate, Parts, PoolHold, PoolWorkqueue};
+use crate::pool::RescuerHold;
 use crate::runtime::Shared;
 use crate::sys::affinity::CpuSet;
 use crate::task::OwnedTasks;
@@ -22,6 +23,8 @@ pub(crate) struct Common {
     pub(crate) flags: Flags,
     /// Its futures.
     pub(crate) owned: OwnedTasks,
+    /// Of a `reclaim` queue.
+    pub(super) rescuer: Option<RescuerHold>,
     /// The warning about a flush that may never end was given.
     pub(super) has_warned: AtomicBool,
 }
@@ -130,6 +133,7 @@ impl Queue {
             name: settings.name.into(),
             flags,
             owned: OwnedTasks::new(shared.cores.len()),
+            rescuer: settings.rescuer,
             has_warned: AtomicBool::new(false),
         });
         let admin = Admin {

@@ -1,6 +1,7 @@
 //! What a pool_workqueue counts for those who look at it.
 
 use crate::metrics::Counter;
+use std::sync::Arc;
 
 /// The columns of the kernel's `wq_monitor`; "in flight" is in the books.
 #[derive(Debug, Default)]
@@ -12,7 +13,7 @@ pub(crate) struct PwqStats {
     /// Polls that used more CPU time than the threshold.
     pub(crate) cpu_intensive: Counter,
     /// Times that its pool called for rescuers while it had work there.
-    pub(crate) mayday: Counter,
-    /// Items that a rescuer ran.
-    pub(crate) rescued: Counter,
+    pub(crate) mayday: Arc<Counter>,
+    /// Polls of its items by the rescuer.
+    pub(crate) rescued: Arc<Counter>,
 }

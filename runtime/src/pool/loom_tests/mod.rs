@@ -3,6 +3,7 @@
 
 mod idle;
 mod inject;
+mod mayday;
 mod park;
 mod sleepers;
 mod standby;

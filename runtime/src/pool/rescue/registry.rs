@@ -1,0 +1,42 @@
+//! The rescuers of a runtime: so that it can end them.
+
+use super::rescuer::Rescuer;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+#[derive(Default)]
+pub(crate) struct Rescuers {
+    all: Mutex<Vec<Weak<Rescuer>>>,
+    /// How many are with a pool.
+    busy: AtomicUsize,
+}
+
+impl Rescuers {
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Rescuer>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add(&self, rescuer: &Arc<Rescuer>) {
+        let mut all = self.lock();
+        all.retain(|rescuer| rescuer.strong_count() > 0);
+        all.push(Arc::downgrade(rescuer));
+    }
+
+    /// The runtime has stopped, which the caller has said before: one that comes later sees that.
+    pub(crate) fn stop(&self) {
+        self.lock().iter().filter_map(Weak::upgrade).for_each(|rescuer| rescuer.bell.ring());
+    }
+
+    pub(super) fn one_is_busy(&self) {
+        self.busy.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn one_is_idle(&self) {
+        self.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// How many are with a pool now?
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,209 @@
+//! The thread of a rescuer.
+
+use super::{Bell, Line};
+use crate::budget::{self, Budget};
+use crate::contain::contain;
+use crate::context;
+use crate::metrics::Counter;
+use crate::pool::attrs::apply_nice;
+use crate::pool::{Core, QueueId, WorkerPool};
+use crate::runtime::{Shared, call_hook};
+use crate::sync_types::{Mutex, lock};
+use crate::sys;
+use crate::task::Notified;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The rescuer of a queue, as others see it.
+pub(crate) struct Rescuer {
+    pub(super) bell: Arc<Bell>,
+    /// Those of its queue.
+    lines: Mutex<Vec<Arc<Line>>>,
+    /// The queue is gone.
+    is_over: AtomicBool,
+}
+
+/// The rescuer, for its queue; the thread ends when this is dropped.
+pub(crate) struct RescuerHold(Arc<Rescuer>);
+
+/// The line of a pool_workqueue; the pool does not call for it any more when this is dropped.
+pub(crate) struct LineHold {
+    shared: Arc<Shared>,
+    rescuer: Arc<Rescuer>,
+    line: Arc<Line>,
+}
+
+impl RescuerHold {
+    /// Makes the thread.
+    pub(crate) fn start(shared: &Arc<Shared>, queue: &str) -> io::Result<Self> {
+        let rescuer = Arc::new(Rescuer {
+            bell: Arc::default(),
+            lines: Mutex::new(Vec::new()),
+            is_over: AtomicBool::new(false),
+        });
+        shared.rescuers.add(&rescuer);
+        // No thread's name has a NUL.
+        let name = format!("cmwq/R-{}", queue.replace('\0', "?"));
+        let (thread, runtime) = (rescuer.clone(), shared.clone());
+        let run = move || Round { shared: &runtime, rescuer: &thread, attended: Vec::new() }.run();
+        shared.spawn_thread(name, shared.config.stack_size, run)?;
+        Ok(Self(rescuer))
+    }
+
+    /// From now on `pool` calls when tasks of the pool_workqueue wait there and it starves. Its
+    /// counters count the calls, and the polls that the rescuer makes.
+    pub(crate) fn attach(
+        &self,
+        shared: &Arc<Shared>,
+        pool: &WorkerPool,
+        queue: QueueId,
+        maydays: &Arc<Counter>,
+        rescued: &Arc<Counter>,
+    ) -> LineHold {
+        let rescuer = self.0.clone();
+        let bell = rescuer.bell.clone();
+        let line = Line::new(queue, pool.cores[0], bell, maydays.clone(), rescued.clone());
+        lock(&rescuer.lines).push(line.clone());
+        pool.lines.add(line.clone());
+        LineHold { shared: shared.clone(), rescuer, line }
+    }
+}
+
+impl Drop for RescuerHold {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::SeqCst);
+        self.0.bell.ring();
+    }
+}
+
+impl Drop for LineHold {
+    fn drop(&mut self) {
+        self.shared.core(self.line.core).pool.lines.remove(&self.line);
+        lock(&self.rescuer.lines).retain(|other| !Arc::ptr_eq(other, &self.line));
+    }
+}
+
+/// Polls at a time for one pool, as in the kernel.
+const TURN: usize = 16;
+/// How long to wait for a push before timers and I/O are looked at again.
+const LOOK: Duration = Duration::from_millis(1);
+/// Like a kernel's rescuer.
+const NICE: i32 = -20;
+
+/// What the thread works on.
+struct Round<'a> {
+    shared: &'a Arc<Shared>,
+    rescuer: &'a Rescuer,
+    /// Lines that were called, and whose pools have no free worker yet.
+    attended: Vec<Arc<Line>>,
+}
+
+impl Round<'_> {
+    fn run(mut self) {
+        self.shared.original.apply();
+        apply_nice(NICE);
+        sys::thread::set_timer_slack_ns(1);
+        let hooks = &self.shared.config.hooks;
+        {
+            let _entered = context::enter(self.shared, self.shared.any_core());
+            call_hook(hooks.on_start.as_ref());
+        }
+        loop {
+            let ticket = self.rescuer.bell.ticket();
+            if self.shared.has_stopped() || self.rescuer.is_over.load(Ordering::SeqCst) {
+                break;
+            }
+            self.answer();
+            // All of them: each gets its turn.
+            let attended = self.attended.clone();
+            let polls: usize = attended.iter().map(|line| self.turn(line)).sum();
+            if self.attended.is_empty() {
+                self.rescuer.bell.wait(ticket, None);
+            } else if polls == 0 {
+                self.rescuer.bell.wait(ticket, Some(LOOK));
+            }
+        }
+        self.attended.clone().iter().for_each(|line| self.leave(line));
+        let _entered = context::enter(self.shared, self.shared.any_core());
+        call_hook(hooks.on_stop.as_ref());
+    }
+
+    /// Attends to the pools that have called.
+    fn answer(&mut self) {
+        let lines = lock(&self.rescuer.lines);
+        for line in lines.iter().filter(|line| line.take_call()) {
+            if self.attended.iter().any(|other| Arc::ptr_eq(other, line)) {
+                continue;
+            }
+            if self.attended.is_empty() {
+                self.shared.rescuers.one_is_busy();
+            }
+            self.pool(line).lines.guests.come();
+            self.attended.push(line.clone());
+        }
+    }
+
+    /// A turn for a pool; leaves it if a worker is free there. Returns how many polls were made.
+    fn turn(&mut self, line: &Arc<Line>) -> usize {
+        let (core, pool) = (self.shared.core(line.core), self.pool(line));
+        let entered = context::enter(self.shared, core.index);
+        move_to(core, self.shared);
+        let tasks = std::iter::from_fn(|| pool.worklist.pop_of(line.queue)).take(TURN);
+        let polls = tasks.map(|task| poll(core, line, task)).count();
+        pool.cores.iter().for_each(|&core| drive(self.shared.core(core)));
+        drop(entered);
+        if !pool.is_stuck(self.shared) {
+            self.leave(line);
+        }
+        polls
+    }
+
+    fn leave(&mut self, line: &Arc<Line>) {
+        self.attended.retain(|other| !Arc::ptr_eq(other, line));
+        let pool = self.pool(line);
+        pool.lines.guests.go();
+        if self.attended.is_empty() {
+            self.shared.rescuers.one_is_idle();
+        }
+        // Whoever pushed meanwhile may have told us only; and a worker may wait for the driver.
+        for &core in &pool.cores {
+            self.shared.core(core).park.unpark();
+        }
+    }
+
+    fn pool(&self, line: &Line) -> &WorkerPool {
+        &self.shared.core(line.core).pool
+    }
+}
+
+/// Polls a task, as a worker does.
+fn poll(core: &Core, line: &Line, task: Notified) {
+    line.rescued.increment();
+    task.set_home_core(core.index);
+    context::set_current_task(Some(task.id()));
+    budget::set(Budget::initial());
+    task.run();
+    budget::set(Budget::unconstrained());
+    context::set_current_task(None);
+}
+
+/// Timers and I/O of a core, and what was left for a worker of it.
+fn drive(core: &Core) {
+    core.stand_in();
+    for waker in core.take_chores() {
+        contain(|| waker.wake());
+    }
+}
+
+/// Makes the calling thread run where the workers of a core run.
+fn move_to(core: &Core, shared: &Shared) {
+    let attrs = core.pool.attrs();
+    if core.cpu.is_some() {
+        core.pin_current_thread();
+    } else if let Some(cpus) = attrs.map(|attrs| attrs.cpus).or(shared.original.cpus.clone()) {
+        // Refused when a cpuset no longer has them: the kernel's choice is as good.
+        let _ = sys::affinity::set(0, &cpus);
+    }
+}

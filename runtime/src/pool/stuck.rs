@@ -1,0 +1,60 @@
+//! Is there somebody who takes the next task of a pool? And who stands in if not.
+
+use super::{Core, NOBODY, WorkerPool};
+use crate::runtime::Shared;
+use crate::task::is_task_waker;
+use cmwq_io::driver::Wait;
+use std::task::Waker;
+
+impl WorkerPool {
+    /// Are all its workers inside tasks that block or burn, and is none on standby or on its way?
+    /// Not if no worker may run at all, as in a runtime of one core without a thread in `block_on`.
+    ///
+    /// A look at changing words: true for longer only if it is so.
+    pub(crate) fn is_stuck(&self, shared: &Shared) -> bool {
+        let mut cores = self.cores.iter().map(|&core| shared.core(core));
+        cores.clone().any(Core::is_open) && !cores.any(Core::has_free_worker)
+    }
+
+    /// Is it stuck while work waits?
+    pub(crate) fn starves(&self, shared: &Shared) -> bool {
+        !self.worklist.is_empty() && self.is_stuck(shared)
+    }
+}
+
+impl Core {
+    fn has_free_worker(&self) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        if !self.crew.lacks_standby() {
+            return true;
+        }
+        let holder = self.holder();
+        let Some(worker) = self.crew.get(holder).filter(|_| holder != NOBODY) else { return false };
+        // A verdict of an earlier poll says nothing.
+        let accused =
+            |claim: super::Claim| claim.worker() == holder && claim.is_about(worker.epoch.load());
+        !self.verdict.read().is_some_and(accused)
+    }
+
+    /// Drives I/O and timers of a core whose holder does not. Foreign wakers are left for whoever
+    /// may run user code.
+    pub(crate) fn stand_in(&self) {
+        let mut sink = |waker: Waker| {
+            if is_task_waker(&waker) {
+                waker.wake();
+            } else {
+                self.leave_chore(waker);
+            }
+        };
+        if let Some(mut driver) = self.try_driver() {
+            // The next look tries again.
+            let _ = driver.turn(Wait::Poll, &mut sink);
+        }
+        let now = crate::time::now_ns();
+        if self.timers.next_deadline() <= now {
+            self.timers.try_fire(now, &mut sink);
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! Queues with a rescuer go on when no thread can be made; others wait, and go on afterwards.
+
+use cmwq::Workqueue;
+use cmwq::net::{TcpListener, TcpStream};
+use cmwq::runtime::{Handle, Runtime};
+use cmwq::task::JoinHandle;
+use cmwq::time::sleep;
+use cmwq_tests::cgroup::Group;
+use cmwq_tests::child::{Prepare, in_child, is_child};
+use cmwq_tests::crowd::Crowd;
+use cmwq_tests::{Beside, Case, Running, confine, every_case, finish, run, skip, until};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// The workers that a core may have.
+const CAP: usize = 2;
+
+/// How long a queue without a rescuer is watched to stand still.
+const STILL: Duration = Duration::from_millis(400);
+
+/// A future that needs timers, sockets and wakers that are not a task's own.
+async fn work(number: usize) -> usize {
+    sleep(Duration::from_millis(3)).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let byte = stream.read_u8().await.expect("a byte");
+        sleep(Duration::from_millis(2)).await;
+        stream.write_u8(byte + 1).await.expect("a reader");
+    };
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await.expect("a listener");
+        stream.write_u8(41).await.expect("a reader");
+        stream.read_u8().await.expect("an answer")
+    };
+    assert_eq!(futures::join!(serve, ask).1, 42);
+    let mut sleeps: FuturesUnordered<_> =
+        (1..4).map(|ms| sleep(Duration::from_millis(ms))).collect();
+    while sleeps.next().await.is_some() {}
+    number
+}
+
+/// More than one turn of a rescuer.
+const ITEMS: usize = 20;
+
+fn queue_work(queue: &Workqueue) -> Vec<JoinHandle<usize>> {
+    (0..ITEMS).map(|number| queue.spawn(work(number))).collect()
+}
+
+fn all_finish(tasks: Vec<JoinHandle<usize>>) {
+    for (number, task) in tasks.into_iter().enumerate() {
+        assert_eq!(finish(task).expect("no panic"), number);
+    }
+}
+
+/// Which pool serves a queue.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Bound,
+    High,
+    /// On one CPU, so that there is one core to block.
+    Unbound,
+    /// The same pool.
+    Ordered,
+}
+
+fn cpu() -> Option<usize> {
+    confine::allowed().expect("asking is allowed").first().copied()
+}
+
+fn build(runtime: &Runtime, kind: Kind, name: &str, reclaim: bool) -> Workqueue {
+    let builder = Workqueue::builder().name(name);
+    let builder = match kind {
+        Kind::Bound => builder.bound(),
+        Kind::High => builder.high_priority(),
+        Kind::Unbound => builder.unbound().cpus(cpu()),
+        Kind::Ordered => builder.ordered().cpus(cpu()),
+    };
+    let builder = if reclaim { builder.reclaim() } else { builder };
+    builder.build_on(runtime.handle()).expect("there are threads yet")
+}
+
+/// Blocks every worker of the pool that serves queues of a kind, with at least so many tasks.
+fn block_pool(runtime: &Running, kind: Kind, tasks: usize) -> Crowd {
+    // An ordered queue would let one of them block at a time.
+    let kind = if kind == Kind::Ordered { Kind::Unbound } else { kind };
+    let others = build(runtime, kind, "others", false);
+    let crowd = Crowd::start_with(tasks, |block| others.spawn(async move { block() }));
+    until("every worker is blocked", || crowd.entered() == CAP);
+    crowd
+}
+
+fn goes_on_at_the_cap(case: Case, kind: Kind) {
+    let runtime = case.start_with(1, |builder| {
+        builder.max_workers_per_core(CAP);
+    });
+    let queue = build(&runtime, kind, "pages", true);
+    for _ in 0..2 {
+        let crowd = block_pool(&runtime, kind, CAP + 3);
+        let before = runtime.metrics().maydays_count();
+        all_finish(queue_work(&queue));
+        assert!(runtime.metrics().maydays_count() > before, "somebody has called");
+        assert_eq!(crowd.entered(), CAP, "all that while the workers were blocked");
+        crowd.finish();
+        until("the rescuer has gone back", || runtime.metrics().busy_rescuers() == 0);
+        all_finish(queue_work(&queue));
+    }
+}
+
+every_case! {
+    fn bound(case) { goes_on_at_the_cap(case, Kind::Bound); }
+    fn high_priority(case) { goes_on_at_the_cap(case, Kind::High); }
+    fn unbound(case) { goes_on_at_the_cap(case, Kind::Unbound); }
+    fn ordered(case) { goes_on_at_the_cap(case, Kind::Ordered); }
+
+    /// Without a rescuer the same stands still, is reported, and goes on when a worker returns.
+    fn without(case) {
+        let runtime = case.start_with(1, |builder| { builder.max_workers_per_core(CAP); });
+        let queue = build(&runtime, Kind::Bound, "pages", false);
+        let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
+        let tasks = queue_work(&queue);
+        until("the pool calls", || runtime.metrics().maydays_count() > 0);
+        thread::sleep(STILL);
+        assert!(tasks.iter().all(|task| !task.is_finished()), "there is nobody to run them");
+        assert_eq!(runtime.metrics().busy_rescuers(), 0);
+        crowd.finish();
+        all_finish(tasks);
+    }
+
+    /// The workers wait for work that sits in the queue, more of it than a turn.
+    fn workers_that_wait_for_the_queue(case) {
+        let runtime = case.start_with(1, |builder| { builder.max_workers_per_core(CAP); });
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        let beside = Beside::start(&runtime);
+        wait_for_the_queue(&runtime, &queue, 10 * CAP);
+        beside.progress().expect("everything goes on");
+    }
+
+    /// What is queued while the rescuer is there, from another thread, is found by it at once.
+    fn queued_from_outside(case) {
+        let runtime = case.start_with(1, |builder| { builder.max_workers_per_core(CAP); });
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
+        finish(queue.spawn(async {})).expect("no panic");
+        let before = runtime.metrics().maydays_count();
+        let start = std::time::Instant::now();
+        for _ in 0..100 {
+            finish(queue.spawn(async {})).expect("no panic");
+        }
+        // One call each would take a hundred times as long as the time between two calls.
+        let calls = start.elapsed().as_millis() as u64 / 100;
+        assert!(runtime.metrics().maydays_count() - before <= calls + 1);
+        crowd.finish();
+    }
+
+    /// One rescuer attends to the pools of all CPUs.
+    fn on_all_cores(case) {
+        if case == Case::CurrentThread {
+            return;
+        }
+        let runtime = case.start_with(2, |builder| { builder.max_workers_per_core(CAP); });
+        let cpus: Vec<usize> = if runtime.metrics().is_pinned() {
+            confine::allowed().expect("asking is allowed")
+        } else {
+            vec![0, 1]
+        };
+        if cpus.len() < 2 {
+            return skip("on_all_cores", "there is one CPU");
+        }
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        let others = build(&runtime, Kind::Bound, "others", false);
+        let crowds: Vec<Crowd> = cpus[..2].iter().map(|&cpu| {
+            Crowd::start_with(CAP + 1, |block| others.spawn_on(cpu, async move { block() }))
+        }).collect();
+        until("every worker is blocked", || crowds.iter().all(|crowd| crowd.entered() == CAP));
+        let tasks = (0..ITEMS).map(|number| queue.spawn_on(cpus[number % 2], work(number)));
+        all_finish(tasks.collect());
+        crowds.into_iter().for_each(Crowd::finish);
+    }
+}
+
+/// Tasks that each block until a future has run which they have queued.
+fn wait_for_the_queue(runtime: &Running, queue: &Workqueue, count: usize) {
+    let done = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..count)
+        .map(|number| {
+            let (queue, done) = (queue.clone(), done.clone());
+            runtime.spawn(async move {
+                let (report, reported) = mpsc::channel();
+                queue.spawn(async move {
+                    report.send(work(number).await).expect("it is waited for");
+                });
+                assert_eq!(reported.recv(), Ok(number));
+                done.fetch_add(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    for task in tasks {
+        finish(task).expect("no panic");
+    }
+    assert_eq!(done.load(Ordering::SeqCst), count);
+}
+
+/// Threads of all processes of this user.
+fn threads_of_user() -> u64 {
+    let uid = rustix::process::geteuid().as_raw();
+    let processes = procfs::process::all_processes().expect("/proc is mounted").flatten();
+    processes
+        .filter(|process| process.uid().is_ok_and(|owner| owner == uid))
+        .filter_map(|process| process.tasks().ok())
+        .map(|tasks| tasks.count() as u64)
+        .sum()
+}
+
+fn limit_threads(soft: Option<u64>) {
+    let maximum = getrlimit(Resource::Nproc).maximum;
+    setrlimit(Resource::Nproc, Rlimit { current: soft, maximum }).expect("below the hard limit");
+}
+
+/// RLIMIT_NPROC takes all threads away while workers wait for the queue.
+#[test]
+fn no_more_threads() {
+    let name = "no_more_threads";
+    run(name, || {
+        let prepare = Prepare::new().step(confine::unprivileged);
+        in_child(name, prepare, || {
+            let runtime = Case::Auto.start(1);
+            let queue = build(&runtime, Kind::Bound, "pages", true);
+            let beside = Beside::start(&runtime);
+            limit_threads(Some(threads_of_user()));
+            wait_for_the_queue(&runtime, &queue, 20);
+            assert!(runtime.metrics().thread_creation_failures() > 0);
+            assert!(runtime.metrics().maydays_count() > 0);
+            beside.progress().expect("everything goes on");
+        })
+        .expect("the child starts");
+    });
+}
+
+/// The same without a rescuer stands still until the limit is lifted.
+#[test]
+fn no_more_threads_without() {
+    let name = "no_more_threads_without";
+    run(name, || {
+        let prepare = Prepare::new().step(confine::unprivileged);
+        in_child(name, prepare, || {
+            let runtime = Case::Auto.start(1);
+            let queue = build(&runtime, Kind::Bound, "pages", false);
+            let before = getrlimit(Resource::Nproc).current;
+            limit_threads(Some(threads_of_user()));
+            let crowd = Crowd::start(&runtime, 20);
+            until("the pool is out of workers", || {
+                runtime.metrics().thread_creation_failures() > 0
+            });
+            let tasks = queue_work(&queue);
+            until("the pool calls", || runtime.metrics().maydays_count() > 0);
+            thread::sleep(STILL);
+            assert!(tasks.iter().all(|task| !task.is_finished()), "there is nobody to run them");
+            limit_threads(before);
+            all_finish(tasks);
+            crowd.finish();
+        })
+        .expect("the child starts");
+    });
+}
+
+/// A rescuer that cannot be made is an error of the builder.
+#[test]
+fn no_thread_for_a_rescuer() {
+    let name = "no_thread_for_a_rescuer";
+    run(name, || {
+        let prepare = Prepare::new().step(confine::unprivileged);
+        in_child(name, prepare, || {
+            let runtime = Case::Auto.start(1);
+            let before = getrlimit(Resource::Nproc).current;
+            limit_threads(Some(threads_of_user()));
+            let builder = Workqueue::builder().name("pages").reclaim();
+            let error = builder.clone().build_on(runtime.handle()).expect_err("no thread");
+            assert!(error.is_io(), "{error}");
+            assert!(error.to_string().contains("rescuer"), "{error}");
+            limit_threads(before);
+            builder.build_on(runtime.handle()).expect("a thread");
+        })
+        .expect("the child starts");
+    });
+}
+
+/// The control group's `pids.max` takes all threads away.
+#[test]
+fn control_group_without_threads() {
+    let name = "control_group_without_threads";
+    run(name, || {
+        let mut prepare = Prepare::new();
+        let group = if is_child() { None } else { Group::create("pids", "pids.max") };
+        if let Some(group) = &group {
+            // The test's own threads, and few workers.
+            group.set("pids.max", "14");
+            prepare = prepare.step(group.entrance());
+        } else if !is_child() {
+            return skip(name, "no control group can be made here");
+        }
+        in_child(name, prepare, || {
+            // The cap would follow pids.max; here it is the kernel that refuses.
+            let runtime = Case::Auto.start_with(1, |builder| {
+                builder.max_workers_per_core(100);
+            });
+            let queue = build(&runtime, Kind::Bound, "pages", true);
+            wait_for_the_queue(&runtime, &queue, 30);
+            let metrics = runtime.metrics();
+            assert!(metrics.thread_creation_failures() + metrics.cap_hits() > 0);
+            assert!(metrics.maydays_count() > 0);
+        })
+        .expect("the child starts");
+    });
+}
+
+fn rescuers() -> usize {
+    let tasks = procfs::process::Process::myself().and_then(|process| process.tasks());
+    let names = tasks.expect("/proc is mounted").flatten().filter_map(|task| task.stat().ok());
+    names.filter(|stat| stat.comm.starts_with("cmwq/R-")).count()
+}
+
+/// The thread is there from the start, under its name, and ends with the queue.
+#[test]
+fn thread_of_a_queue() {
+    run("thread_of_a_queue", || {
+        let runtime = Case::Auto.start(1);
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        until("the rescuer is there", || rescuers() == 1);
+        // Kept by an item, not by handles.
+        let (release, released) = tokio::sync::oneshot::channel::<()>();
+        let item = queue.spawn(async move { released.await.is_err() });
+        drop(queue);
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(rescuers(), 1);
+        drop(release);
+        assert!(finish(item).expect("no panic"));
+        until("the rescuer has gone", || rescuers() == 0);
+        build(&runtime, Kind::Bound, "without", false);
+        assert_eq!(rescuers(), 0);
+    });
+}
+
+/// A shutdown ends the thread, also while it is with a pool.
+#[test]
+fn shutdown() {
+    run("shutdown", || {
+        let runtime = Case::Auto.start_with(1, |builder| {
+            builder.max_workers_per_core(CAP);
+        });
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        let crowd = block_pool(&runtime, Kind::Bound, CAP);
+        let endless = queue.spawn(async {
+            loop {
+                sleep(Duration::from_millis(1)).await;
+            }
+        });
+        until("the rescuer is there", || runtime.metrics().busy_rescuers() == 1);
+        let handle: Handle = runtime.handle().clone();
+        runtime.into_inner().shutdown_background();
+        assert!(finish(endless).expect_err("aborted").is_cancelled());
+        crowd.release();
+        drop((queue, handle));
+        until("the rescuer has gone", || rescuers() == 0);
+    });
+}
