@@ -1,0 +1,248 @@
+//! On which workers the items of a queue run: high priority, unbound, CPU intensive, and after a
+//! change of attributes.
+
+use cmwq::runtime::{Builder, Runtime};
+use cmwq::workqueue::{Attrs, Scope};
+use cmwq::{Work, Workqueue};
+use cmwq_tests::{Block, confine, finish, run, until};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn one_core() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).build().unwrap()
+}
+
+fn thread_name() -> String {
+    std::thread::current().name().unwrap_or_default().to_owned()
+}
+
+/// The nice value of the calling thread.
+fn nice() -> i32 {
+    // SAFETY: reads one number of the calling thread.
+    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+}
+
+/// Where an item runs: thread, allowed CPUs, nice value.
+fn place() -> (String, Vec<usize>, i32) {
+    (thread_name(), confine::allowed().unwrap(), nice())
+}
+
+/// The part of a worker's name that names its pool.
+fn pool(thread: &str) -> &str {
+    thread.split(':').next().unwrap_or(thread)
+}
+
+/// Uses the CPU until the flag is set.
+fn spin_until(flag: &AtomicBool) {
+    let start = Instant::now();
+    while !flag.load(Ordering::SeqCst) {
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody else has run");
+        std::hint::spin_loop();
+    }
+}
+
+/// Threads of this process whose name begins so.
+fn threads(prefix: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| name.starts_with(prefix)).count()
+}
+
+#[test]
+fn a_high_priority_item_overtakes_a_long_line_on_a_worker_of_its_own() {
+    run("a_high_priority_item_overtakes_a_long_line_on_a_worker_of_its_own", || {
+        const LINE: usize = 300;
+        let runtime = one_core();
+        let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
+        let high = Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap();
+        let done = Arc::new(AtomicUsize::new(0));
+        let first = finish(normal.spawn(async { place() })).unwrap();
+        for _ in 0..LINE {
+            let done = done.clone();
+            normal.spawn(async move {
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_millis(2) {
+                    std::hint::spin_loop();
+                }
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        let before = done.clone();
+        let task = high.spawn(async move { (place(), before.load(Ordering::SeqCst)) });
+        let ((name, cpus, _), overtaken) = finish(task).unwrap();
+        normal.abort_all();
+        assert!(name.starts_with("cmwq/") && name.ends_with('H'), "{name}");
+        assert_eq!((pool(&name), &cpus), (pool(&first.0), &first.1), "of the same CPU");
+        assert!(overtaken < LINE / 2, "{overtaken} of {LINE} came before it");
+    });
+}
+
+#[test]
+fn work_items_of_a_high_priority_queue_run_on_its_workers_too() {
+    run("work_items_of_a_high_priority_queue_run_on_its_workers_too", || {
+        let runtime = one_core();
+        let high = Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap();
+        let (send, names) = mpsc::channel();
+        let work = Work::new(move || send.send(thread_name()).unwrap());
+        assert!(work.queue(&high));
+        let name = names.recv_timeout(Duration::from_secs(30)).unwrap();
+        assert!(name.ends_with('H'), "{name}");
+    });
+}
+
+#[test]
+fn an_unbound_queue_runs_on_workers_with_its_cpus_and_nice_value() {
+    run("an_unbound_queue_runs_on_workers_with_its_cpus_and_nice_value", || {
+        let runtime = one_core();
+        let cpu = *confine::allowed().unwrap().last().unwrap();
+        let builder = Workqueue::builder().unbound().cpus([cpu]).nice(3);
+        let queue = builder.build_on(runtime.handle()).unwrap();
+        let (name, cpus, own) = finish(queue.spawn(async { place() })).unwrap();
+        assert!(name.starts_with("cmwq/u"), "{name}");
+        assert_eq!(cpus, [cpu]);
+        assert_eq!(own, (nice() + 3).min(19), "3 above that of the process");
+    });
+}
+
+#[test]
+fn cpus_that_the_process_may_not_use_are_as_good_as_none() {
+    run("cpus_that_the_process_may_not_use_are_as_good_as_none", || {
+        let runtime = one_core();
+        let builder = Workqueue::builder().unbound().scope(Scope::System).cpus([4000]);
+        let queue = builder.build_on(runtime.handle()).unwrap();
+        let (_, cpus, _) = finish(queue.spawn(async { place() })).unwrap();
+        assert_eq!(cpus, confine::allowed().unwrap(), "all that it may use");
+    });
+}
+
+/// One item blocks; the next one on the same core runs, and only then the first goes on.
+fn takes_over(queue: &Workqueue) {
+    let Block { enter, release } = Block::pipe();
+    let (entered, has_entered) = mpsc::channel();
+    let blocked = queue.spawn(async move {
+        entered.send(()).unwrap();
+        enter();
+        thread_name()
+    });
+    has_entered.recv_timeout(Duration::from_secs(30)).unwrap();
+    let beside = finish(queue.spawn(async { thread_name() })).unwrap();
+    assert!(!blocked.is_finished());
+    release();
+    let blocked = finish(blocked).unwrap();
+    assert_eq!(pool(&beside), pool(&blocked));
+    assert_ne!(beside, blocked, "another worker of the pool");
+}
+
+#[test]
+fn a_blocked_high_priority_item_is_taken_over() {
+    run("a_blocked_high_priority_item_is_taken_over", || {
+        let runtime = one_core();
+        takes_over(&Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap());
+    });
+}
+
+#[test]
+fn a_blocked_item_of_an_unbound_pool_of_one_cpu_is_taken_over() {
+    run("a_blocked_item_of_an_unbound_pool_of_one_cpu_is_taken_over", || {
+        let runtime = one_core();
+        let cpu = confine::allowed().unwrap()[0];
+        let builder = Workqueue::builder().unbound().cpus([cpu]);
+        takes_over(&builder.build_on(runtime.handle()).unwrap());
+    });
+}
+
+/// The rule for tasks that use the CPU for long is off, so that only the queue's flag helps.
+fn no_hog_rule() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).cpu_intensive_threshold(HOUR);
+    builder.build().unwrap()
+}
+
+#[test]
+fn others_do_not_wait_for_a_cpu_intensive_future() {
+    run("others_do_not_wait_for_a_cpu_intensive_future", || {
+        let runtime = no_hog_rule();
+        let builder = Workqueue::builder().cpu_intensive();
+        let hogs = builder.build_on(runtime.handle()).unwrap();
+        let flag = Arc::new(AtomicBool::new(false));
+        let seen = flag.clone();
+        let hog = hogs.spawn(async move { spin_until(&seen) });
+        runtime.spawn(async move { flag.store(true, Ordering::SeqCst) });
+        finish(hog).unwrap();
+    });
+}
+
+#[test]
+fn others_do_not_wait_for_a_cpu_intensive_work_item() {
+    run("others_do_not_wait_for_a_cpu_intensive_work_item", || {
+        let runtime = no_hog_rule();
+        let builder = Workqueue::builder().cpu_intensive();
+        let hogs = builder.build_on(runtime.handle()).unwrap();
+        let flag = Arc::new(AtomicBool::new(false));
+        let seen = flag.clone();
+        let hog = Work::new(move || spin_until(&seen));
+        assert!(hog.queue(&hogs));
+        runtime.spawn(async move { flag.store(true, Ordering::SeqCst) });
+        hogs.flush_blocking();
+        assert_eq!(hog.panics(), 0);
+    });
+}
+
+#[test]
+fn new_attributes_hold_for_later_items_and_old_pools_drain() {
+    run("new_attributes_hold_for_later_items_and_old_pools_drain", || {
+        let runtime = one_core();
+        let cpu = confine::allowed().unwrap()[0];
+        let builder = Workqueue::builder().unbound().cpus([cpu]);
+        let queue = builder.build_on(runtime.handle()).unwrap();
+        let (go, wait) = cmwq::sync::oneshot::channel::<()>();
+        let (began, has_begun) = mpsc::channel();
+        let old = queue.spawn(async move {
+            began.send(place()).unwrap();
+            let _ = wait.await;
+            place()
+        });
+        let (name, _, base) = has_begun.recv_timeout(Duration::from_secs(30)).unwrap();
+        queue.set_attrs(Attrs::new().cpus([cpu]).nice(4)).unwrap();
+        let (new_name, _, new_nice) = finish(queue.spawn(async { place() })).unwrap();
+        assert_ne!(pool(&new_name), pool(&name), "another pool");
+        assert_eq!(new_nice, (base + 4).min(19));
+        let prefix = format!("{}:", pool(&name));
+        assert!(threads(&prefix) > 0, "the old pool has an item yet");
+        go.send(()).unwrap();
+        let (last_name, _, last_nice) = finish(old).unwrap();
+        assert_eq!((pool(&last_name), last_nice), (pool(&name), base), "it stays where it was");
+        until("the old pool ends its threads", || threads(&prefix) == 0);
+    });
+}
+
+#[test]
+fn queues_with_equal_attributes_share_a_pool_which_goes_with_the_last() {
+    run("queues_with_equal_attributes_share_a_pool_which_goes_with_the_last", || {
+        let runtime = one_core();
+        let build = || {
+            let builder = Workqueue::builder().unbound().scope(Scope::System).nice(2);
+            builder.build_on(runtime.handle()).unwrap()
+        };
+        let queues = [build(), build()];
+        let names = queues.each_ref().map(|queue| finish(queue.spawn(async { thread_name() })));
+        let names = names.map(Result::unwrap);
+        assert_eq!(pool(&names[0]), pool(&names[1]));
+        let prefix = format!("{}:", pool(&names[0]));
+        let [first, second] = queues;
+        drop(first);
+        assert!(threads(&prefix) > 0);
+        // A handle that one of the queue's own items has does not keep it longer than the item.
+        let own = second.clone();
+        let task = second.spawn(async move {
+            cmwq::task::yield_now().await;
+            own.name().len()
+        });
+        drop(second);
+        finish(task).unwrap();
+        until("the pool ends its threads", || threads(&prefix) == 0);
+    });
+}
