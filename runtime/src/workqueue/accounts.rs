@@ -364,3 +364,6 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
         task
     }
 }
+
+#[cfg(all(test, not(cmwq_loom)))]
+mod tests;

@@ -70,6 +70,8 @@ mod nodes;
 mod pods;
 mod pools;
 mod pwq;
+#[cfg(all(test, not(cmwq_loom)))]
+mod pwq_tests;
 mod queue;
 mod registry;
 mod settings;
