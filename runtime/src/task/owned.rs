@@ -23,6 +23,9 @@ struct Shard {
     list: Mutex<List>,
     /// Written under the lock.
     alive: AtomicUsize,
+    /// What was added by [`OwnedTasks::hold`]. Apart from `alive`: changed without the lock, which
+    /// the plain stores there would undo.
+    held: AtomicUsize,
 }
 
 struct List {
@@ -47,7 +50,8 @@ impl OwnedTasks {
     pub(crate) fn new(shards: usize) -> Self {
         let shard = || {
             let list = Mutex::new(List { head: None, closed: false });
-            CachePadded::new(Shard { list, alive: AtomicUsize::new(0) })
+            let (alive, held) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            CachePadded::new(Shard { list, alive, held })
         };
         Self { shards: (0..shards).map(|_| shard()).collect() }
     }
@@ -94,11 +98,11 @@ impl OwnedTasks {
     /// Counts something that is no task of the list as alive: a work item that is queued.
     pub(crate) fn hold(&self, shard: usize) {
         // SeqCst: against the shutdown, which stores its phase and then looks at the count.
-        self.shards[shard % self.shards.len()].alive.fetch_add(1, Ordering::SeqCst);
+        self.shards[shard % self.shards.len()].held.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn unhold(&self, shard: usize) {
-        self.shards[shard % self.shards.len()].alive.fetch_sub(1, Ordering::SeqCst);
+        self.shards[shard % self.shards.len()].held.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Refuses further tasks of `shard`, and takes one out; until there is none.
@@ -125,9 +129,12 @@ impl OwnedTasks {
         self.shards.len()
     }
 
-    /// Tasks that have not completed.
+    /// Tasks that have not completed, and what is held.
     pub(crate) fn alive(&self) -> usize {
-        self.shards.iter().map(|shard| shard.alive.load(Ordering::Relaxed)).sum()
+        let of = |shard: &CachePadded<Shard>| {
+            shard.alive.load(Ordering::Relaxed) + shard.held.load(Ordering::Relaxed)
+        };
+        self.shards.iter().map(of).sum()
     }
 }
 

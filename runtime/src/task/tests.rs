@@ -6,6 +6,7 @@ use super::{Id, JoinError, JoinHandle, Notified, RawTask, Schedule, discard};
 use std::alloc::Layout;
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -338,4 +339,28 @@ fn join_error_texts() {
 #[should_panic(expected = "the task was cancelled, no panic")]
 fn into_panic_of_a_cancelled_task() {
     JoinError::cancelled(Id::next()).into_panic();
+}
+
+/// Queueing a work item takes no lock of the owned list, a spawn does.
+#[test]
+fn what_is_held_and_what_is_owned_are_counted_at_once() {
+    let (mock, over) = (Mock::new(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                mock.owned().hold(0);
+                mock.owned().unhold(0);
+            }
+        });
+        let tasks = scope.spawn(|| {
+            for _ in 0..200_000 {
+                drop(mock.spawn(async {}));
+                mock.run();
+            }
+        });
+        let tasks = tasks.join();
+        over.store(true, Ordering::Relaxed);
+        assert!(tasks.is_ok());
+    });
+    mock.assert_all_gone();
 }
