@@ -299,11 +299,12 @@ impl PoolWorkqueue {
             let Some(pwq) = node.waiting.pop_front() else { return };
             let inner = &mut pwq.lock().inner;
             let activated = inner.books.activate_one(&mut node.slots, |task| pwq.start(task));
-            idle = if activated { 0 } else { idle + 1 };
             inner.is_waiting = inner.books.inactive() > 0;
             if inner.is_waiting {
                 node.waiting.push_back(pwq.clone());
             }
+            // One whose items were taken back leaves the list, and is no reason to give up.
+            idle = if activated { 0 } else { idle + usize::from(inner.is_waiting) };
         }
     }
 

@@ -1,0 +1,41 @@
+//! Corners of workqueues where two things meet.
+
+use cmwq::workqueue::Scope;
+use cmwq::{Work, Workqueue};
+use std::time::Duration;
+
+/// Longer than anything here takes, unless it hangs.
+const LONG: Duration = Duration::from_secs(10);
+
+async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    match cmwq::time::timeout(LONG, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what}: it hangs"),
+    }
+}
+
+/// Two CPUs that unbound queues may use, if there are so many.
+fn two_cpus() -> Option<[usize; 2]> {
+    let cpus = std::fs::read_to_string("/proc/self/status").unwrap();
+    let list = cpus.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    let mut cpus = list.trim().split(',').flat_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        first.parse::<usize>().unwrap()..=last.parse::<usize>().unwrap()
+    });
+    Some([cpus.next()?, cpus.next()?])
+}
+
+#[cmwq::test]
+async fn a_slot_goes_past_a_pool_whose_waiting_items_were_cancelled() {
+    let Some([first, second]) = two_cpus() else { return };
+    let queue = Workqueue::builder().unbound().scope(Scope::Cpu).max_active(1).build().unwrap();
+    let (go, wait) = cmwq::sync::oneshot::channel::<()>();
+    let active = queue.spawn_on(first, async move { wait.await.unwrap() });
+    let cancelled = Work::new(|| ());
+    assert!(cancelled.queue_on(first, &queue));
+    let last = queue.spawn_on(second, async {});
+    assert!(cancelled.cancel());
+    go.send(()).unwrap();
+    active.await.unwrap();
+    soon("the last item", last).await.unwrap();
+}
