@@ -2,6 +2,8 @@
 
 use cmwq::workqueue::Scope;
 use cmwq::{Work, Workqueue};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Longer than anything here takes, unless it hangs.
@@ -23,6 +25,28 @@ fn two_cpus() -> Option<[usize; 2]> {
         first.parse::<usize>().unwrap()..=last.parse::<usize>().unwrap()
     });
     Some([cpus.next()?, cpus.next()?])
+}
+
+#[cmwq::test]
+async fn a_work_item_is_delayed_from_an_item_of_any_queue() {
+    for queue in [
+        cmwq::workqueue::system(),
+        cmwq::workqueue::system_unbound(),
+        cmwq::workqueue::system_highpri(),
+    ] {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counter = runs.clone();
+        let work = Work::new(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        let (own, target) = (work.clone(), queue.clone());
+        let queued =
+            queue.spawn(async move { own.queue_delayed(&target, Duration::from_millis(5)) });
+        assert!(queued.await.unwrap(), "{queue:?}");
+        while runs.load(Ordering::SeqCst) == 0 {
+            cmwq::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
 }
 
 #[cmwq::test]

@@ -88,10 +88,12 @@ impl Target for Destination {
     fn timers(&self) -> Arc<Timers> {
         let shared = self.shared();
         let own = context::with_local(|local| {
-            local.filter(|local| Arc::ptr_eq(local.shared(), shared)).map(|l| l.core().index)
+            let local = local.filter(|local| Arc::ptr_eq(local.shared(), shared));
+            // Not the wheel of an unbound pool: the pool may go before the work, which keeps it.
+            local.map(|l| l.core()).filter(|core| core.bound_to.is_some()).map(|core| core.index)
         });
         let core = own.unwrap_or_else(|| shared.any_core());
-        shared.cores[core].timers.clone()
+        shared.core(core).timers.clone()
     }
 }
 
