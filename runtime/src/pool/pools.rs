@@ -268,8 +268,12 @@ impl Shared {
 
     /// The first two threads of a core: a holder and a standby. Without the second it works, and
     /// takeover waits for the manager to make one.
-    pub(super) fn staff(self: &Arc<Self>, core: usize) -> io::Result<()> {
-        crate::worker::spawn(self, core)?;
+    pub(crate) fn staff(self: &Arc<Self>, core: usize) -> io::Result<()> {
+        // The monitor, which sees a core without a holder, may be faster and have filled a low cap.
+        crate::worker::spawn(self, core).or_else(|error| {
+            let has_threads = self.core(core).crew.threads() > 0;
+            if has_threads { Ok(()) } else { Err(error) }
+        })?;
         if crate::worker::spawn(self, core).is_err() {
             self.monitor.request_worker(self.core(core));
         }

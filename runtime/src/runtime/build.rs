@@ -273,10 +273,9 @@ fn start(shared: &Arc<Shared>) -> Result<(), BuildError> {
     let _ = inspect::spawn_watchdog(shared);
     for core in 0..shared.cores.len() {
         if !shared.config.current_thread {
-            crate::worker::spawn(shared, core).map_err(refused)?;
-        }
-        // Without a standby the runtime works, and takeover waits for the manager to make one.
-        if crate::worker::spawn(shared, core).is_err() {
+            shared.staff(core).map_err(refused)?;
+        } else if crate::worker::spawn(shared, core).is_err() {
+            // Without a standby it works, and takeover waits for the manager to make one.
             shared.monitor.request_worker(&shared.cores[core]);
         }
         if shared.cores[core].sentinel.is_some() {

@@ -32,9 +32,13 @@ impl Pool {
         }
     }
 
+    /// Nobody else takes.
     fn pop(&self) -> bool {
-        let less = |waiting: usize| waiting.checked_sub(1);
-        self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
+        let waits = self.waiting.load(Ordering::Acquire) > 0;
+        if waits {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+        waits
     }
 
     /// The rescuer, until it has answered a call and taken so many tasks.
