@@ -18,6 +18,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
 
 /// The workers that a core may have.
 const CAP: usize = 2;
@@ -245,13 +247,28 @@ fn no_more_threads() {
     });
 }
 
-/// The same without a rescuer stands still until the limit is lifted.
+/// Counts the runtime's warnings.
+struct Warnings(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> Layer<S> for Warnings {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        if metadata.target() == "cmwq" && *metadata.level() == tracing::Level::WARN {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The same without a rescuer stands still until the limit is lifted, and is told of then.
 #[test]
 fn no_more_threads_without() {
     let name = "no_more_threads_without";
     run(name, || {
         let prepare = Prepare::new().step(confine::unprivileged);
         in_child(name, prepare, || {
+            let warnings = Arc::new(AtomicUsize::new(0));
+            let subscriber = Registry::default().with(Warnings(warnings.clone()));
+            tracing::subscriber::set_global_default(subscriber).expect("the only one here");
             let runtime = Case::Auto.start(1);
             let queue = build(&runtime, Kind::Bound, "pages", false);
             let before = getrlimit(Resource::Nproc).current;
@@ -266,6 +283,7 @@ fn no_more_threads_without() {
             assert!(tasks.iter().all(|task| !task.is_finished()), "there is nobody to run them");
             limit_threads(before);
             all_finish(tasks);
+            until("it is told", || warnings.load(Ordering::SeqCst) > 0);
             crowd.finish();
         })
         .expect("the child starts");

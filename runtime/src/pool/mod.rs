@@ -24,6 +24,11 @@
 //! H finds out before its next task or push. What they share is lock-free or locked, so the worst is
 //! one task too many at a time.
 //!
+//! # Without workers
+//!
+//! When no further worker can be made tasks wait, and the monitor stands in for the driver and the
+//! wheel ([`stuck`]). Queues that have to go on all the same have rescuers ([`rescue`]).
+//!
 //! # Who may touch which field
 //!
 //! | field | who |

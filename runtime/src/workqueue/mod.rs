@@ -32,6 +32,11 @@
 //! table of an unbound queue, for reading while an item is queued; a node; a pool_workqueue; a
 //! worklist. Under the last four there is no user code, no foreign waker, and no thread is made.
 //!
+//! # Rescuers
+//!
+//! A `reclaim` queue has a thread of its own that polls its items in pools that can make no worker: see
+//! `pool/rescue`. Each of its pool_workqueues has a line to it in its pool, for as long as it exists.
+//!
 //! # Changing attributes
 //!
 //! All new pool_workqueues are made before any old one is replaced. Old ones keep what they have and
