@@ -98,7 +98,7 @@ pub(crate) use site::{Site, Works};
 pub(crate) use table::Table;
 pub(crate) use verdict::{Claim, Verdict};
 pub(crate) use watch::{Post, Watch};
-pub(crate) use worker_pool::{PoolKind, WorkerPool};
+pub(crate) use worker_pool::{HIGH_NICE, PoolKind, WorkerPool};
 #[allow(unused_imports, reason = "the workqueues that use all of it come next")]
 pub(crate) use worklist::{Key, QueueId, TaskList, Worklist};
 

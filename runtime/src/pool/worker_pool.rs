@@ -180,6 +180,18 @@ impl WorkerPool {
         }
     }
 
+    /// The nice value of its workers, as far as they may have it.
+    pub(crate) fn nice(&self, shared: &Shared) -> i32 {
+        match self.kind {
+            PoolKind::Normal => shared.original.nice,
+            PoolKind::HighPriority => HIGH_NICE,
+            PoolKind::Unbound => {
+                let own = self.attrs().map_or(0, |attrs| attrs.nice);
+                (shared.original.nice + own).clamp(-20, 19)
+            }
+        }
+    }
+
     /// The attributes of an unbound pool.
     pub(crate) fn attrs(&self) -> Option<PoolAttrs> {
         self.unbound.as_ref().map(|unbound| unbound.current.get())
@@ -271,4 +283,4 @@ impl fmt::Display for WorkerPool {
 }
 
 /// Of the threads of high-priority pools, as in the kernel.
-const HIGH_NICE: i32 = -20;
+pub(crate) const HIGH_NICE: i32 = -20;

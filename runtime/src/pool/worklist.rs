@@ -12,9 +12,9 @@
 //!
 //! # Keys
 //!
-//! A push gives a key, with which the task can be taken out again. Keys are reused, so a removal
-//! names the task too: it is in at most one list, once, hence a stale key finds another task or
-//! none.
+//! A push gives a key, with which the task can be taken out again. A key has a serial number beside
+//! the place, which is used again: a stale key finds nothing. (The task alone would not tell: a work
+//! item that runs may be back in the list, for its next execution.)
 //!
 //! # Rejected
 //!
@@ -25,7 +25,7 @@
 
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
 use crate::sync_types::{Mutex, lock, try_lock};
-use crate::task::{Header, Notified};
+use crate::task::Notified;
 use slab::Slab;
 
 /// Whose a waiting task is: a number that each pool_workqueue has for itself in the process.
@@ -34,18 +34,24 @@ pub(crate) struct QueueId(pub(crate) u64);
 
 /// Where a task waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(usize);
+pub(crate) struct Key {
+    place: usize,
+    serial: u64,
+}
 
 /// Tasks in order. Not locked by itself: [`Worklist`] is, and so is the list of inactive tasks of a
 /// pool_workqueue.
 #[derive(Default)]
 pub(crate) struct TaskList {
     entries: Slab<Entry>,
+    /// Of the last push.
+    serial: u64,
     head: Option<usize>,
     tail: Option<usize>,
 }
 
 struct Entry {
+    serial: u64,
     task: Notified,
     queue: QueueId,
     prev: Option<usize>,
@@ -63,13 +69,15 @@ impl TaskList {
 
     pub(crate) fn push_back(&mut self, task: Notified, queue: QueueId) -> Key {
         let prev = self.tail;
-        let key = self.entries.insert(Entry { task, queue, prev, next: None });
+        self.serial += 1;
+        let serial = self.serial;
+        let place = self.entries.insert(Entry { serial, task, queue, prev, next: None });
         match prev {
-            Some(prev) => self.entries[prev].next = Some(key),
-            None => self.head = Some(key),
+            Some(prev) => self.entries[prev].next = Some(place),
+            None => self.head = Some(place),
         }
-        self.tail = Some(key);
-        Key(key)
+        self.tail = Some(place);
+        Key { place, serial }
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<(Notified, QueueId)> {
@@ -101,13 +109,13 @@ impl TaskList {
     }
 
     /// Takes a task out, if it is still where `key` says.
-    pub(crate) fn remove(&mut self, key: Key, task: &Header) -> Option<Notified> {
-        let entry = self.entries.get(key.0)?;
-        std::ptr::eq(entry.task.header(), task).then(|| self.unlink(key.0).0)
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Notified> {
+        let entry = self.entries.get(key.place)?;
+        (entry.serial == key.serial).then(|| self.unlink(key.place).0)
     }
 
-    fn unlink(&mut self, key: usize) -> (Notified, QueueId) {
-        let Entry { task, queue, prev, next } = self.entries.remove(key);
+    fn unlink(&mut self, place: usize) -> (Notified, QueueId) {
+        let Entry { task, queue, prev, next, .. } = self.entries.remove(place);
         match prev {
             Some(prev) => self.entries[prev].next = next,
             None => self.head = next,
@@ -174,8 +182,8 @@ impl Worklist {
     }
 
     /// Takes a task out, if it still waits where `key` says.
-    pub(crate) fn remove(&self, key: Key, task: &Header) -> Option<Notified> {
-        self.change(|list| list.remove(key, task))
+    pub(crate) fn remove(&self, key: Key) -> Option<Notified> {
+        self.change(|list| list.remove(key))
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut TaskList) -> R) -> R {
@@ -213,34 +221,22 @@ mod tests {
         let (mock, list) = (Mock::new(), Worklist::new());
         let tasks: Vec<_> = (0..3).map(|_| mock.task(async {}).0).collect();
         let ids: Vec<_> = tasks.iter().map(|task| task.id()).collect();
-        let keys: Vec<_> = tasks
-            .into_iter()
-            .map(|task| {
-                let header: *const Header = task.header();
-                (list.push(task, QueueId(1)), header)
-            })
-            .collect();
-        let (key, header) = keys[1];
-        // SAFETY: the owned list of the mock keeps the task.
-        let header = unsafe { &*header };
-        assert_eq!(list.remove(key, header).map(|task| task.id()), Some(ids[1]));
-        assert!(list.remove(key, header).is_none());
+        let keys: Vec<_> = tasks.into_iter().map(|task| list.push(task, QueueId(1))).collect();
+        assert_eq!(list.remove(keys[1]).map(|task| task.id()), Some(ids[1]));
+        assert!(list.remove(keys[1]).is_none());
         assert_eq!(drained(&list), [ids[0], ids[2]]);
     }
 
     #[test]
-    fn a_stale_key_does_not_take_the_task_that_came_after() {
+    fn a_stale_key_takes_nothing_not_even_the_same_task() {
         let (mock, list) = (Mock::new(), Worklist::new());
-        let (first, _first) = mock.task(async {});
-        let (second, _second) = mock.task(async {});
-        let header: *const Header = first.header();
-        let stale = list.push(first, QueueId(1));
-        let first = list.pop().expect("one is there");
-        assert_eq!(list.push(second, QueueId(1)), stale, "the place is used again");
-        // SAFETY: `first` is alive.
-        assert!(list.remove(stale, unsafe { &*header }).is_none());
-        assert_eq!(list.len(), 1);
-        drop(first);
+        let (task, _handle) = mock.task(async {});
+        let stale = list.push(task, QueueId(1));
+        let task = list.pop().expect("one is there");
+        let key = list.push(task, QueueId(1));
+        assert_eq!(key.place, stale.place, "the place is used again");
+        assert!(list.remove(stale).is_none());
+        assert!(list.remove(key).is_some());
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod epoch;
 mod flags;
 pub(crate) mod handoff;
 mod local;
+mod mark;
 mod park;
 #[cfg(feature = "test-util")]
 mod paused;
@@ -52,6 +53,9 @@ pub(crate) use epoch::Epoch;
 pub(crate) use epoch::{Phase, Stamp};
 pub(crate) use flags::Flag;
 pub(crate) use local::Local;
+#[cfg(all(test, cmwq_loom))]
+pub(crate) use mark::Mark;
+pub(crate) use mark::Run;
 pub(crate) use run::{Main, NoMain};
 pub(crate) use seat::Seat;
 pub(crate) use signal::Signal;
@@ -82,6 +86,8 @@ pub(crate) struct Worker {
     /// Since when it has been in its epoch.
     pub(crate) observed: Observed,
     pub(crate) flags: flags::Flags,
+    /// Which item of a workqueue it runs.
+    pub(crate) mark: mark::Mark,
     /// When it went on standby last, CLOCK_MONOTONIC ns.
     idle_since: AtomicU64,
 }
@@ -101,6 +107,7 @@ impl Worker {
             task: AtomicU64::new(0),
             observed: Observed::default(),
             flags: flags::Flags::default(),
+            mark: mark::Mark::default(),
             idle_since: AtomicU64::new(0),
         }
     }

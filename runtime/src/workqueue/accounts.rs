@@ -30,7 +30,7 @@ pub(super) trait Task {
 /// not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ItemId {
-    index: usize,
+    pub(super) index: usize,
     serial: u64,
 }
 
@@ -141,7 +141,7 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
         kind: Kind,
         slots: &mut Slots,
         note: impl FnOnce(usize),
-        run: impl FnOnce(T) -> K,
+        run: impl FnOnce(usize, T) -> K,
     ) -> usize {
         let colour = self.colours.enter();
         self.serial += 1;
@@ -166,7 +166,7 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
             self.append(index, task, Place::Inactive);
         } else {
             slots.take(kind);
-            let key = run(task);
+            let key = run(index, task);
             let item = &mut self.items[index];
             (item.slot, item.place) = (Slot::Own, Place::Pool(key));
         }
@@ -178,7 +178,11 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
     }
 
     /// Activates the first inactive item, if it may be. Returns whether it did.
-    pub(super) fn activate_one(&mut self, slots: &mut Slots, run: impl FnOnce(T) -> K) -> bool {
+    pub(super) fn activate_one(
+        &mut self,
+        slots: &mut Slots,
+        run: impl FnOnce(usize, T) -> K,
+    ) -> bool {
         let Some(first) = self.inactive.head.filter(|_| !self.is_stopped()) else { return false };
         let kind = self.items[first].kind;
         if !slots.has_room(kind) {
@@ -191,12 +195,12 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
     }
 
     /// Activates what may be.
-    pub(super) fn activate(&mut self, slots: &mut Slots, mut run: impl FnMut(T) -> K) {
+    pub(super) fn activate(&mut self, slots: &mut Slots, mut run: impl FnMut(usize, T) -> K) {
         while self.activate_one(slots, &mut run) {}
     }
 
     /// An item in progress was woken.
-    pub(super) fn wake(&mut self, index: usize, task: T, run: impl FnOnce(T) -> K) {
+    pub(super) fn wake(&mut self, index: usize, task: T, run: impl FnOnce(usize, T) -> K) {
         if self.is_frozen && !self.is_closed {
             self.append(index, task, Place::Held);
         } else {
@@ -205,8 +209,8 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
     }
 
     /// An item was woken to be cancelled, or may run.
-    pub(super) fn wake_aborted(&mut self, index: usize, task: T, run: impl FnOnce(T) -> K) {
-        let key = run(task);
+    pub(super) fn wake_aborted(&mut self, index: usize, task: T, run: impl FnOnce(usize, T) -> K) {
+        let key = run(index, task);
         self.items[index].place = Place::Pool(key);
     }
 
@@ -230,13 +234,30 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
         self.items[index].place
     }
 
+    /// Moves an item that waits in the pool, or was taken from it, if `shift` does.
+    pub(super) fn shift(&mut self, index: usize, shift: impl FnOnce(K) -> Option<K>) {
+        if let Some(item) = self.items.get_mut(index)
+            && let Place::Pool(key) = item.place
+        {
+            item.place = Place::Pool(shift(key).unwrap_or(key));
+        }
+    }
+
+    /// The same for all items, in the order in which they were queued.
+    pub(super) fn shift_all(&mut self, mut shift: impl FnMut(K) -> Option<K>) {
+        let mut items: Vec<_> =
+            self.items.iter().map(|(index, item)| (item.serial, index)).collect();
+        items.sort_unstable();
+        items.into_iter().for_each(|(_, index)| self.shift(index, &mut shift));
+    }
+
     /// Takes an item out of the inactive or the held list, if it is in one.
     pub(super) fn take(&mut self, index: usize) -> Option<T> {
         self.items[index].task.is_some().then(|| self.unlink(index))
     }
 
     /// Lets an item run that was to wait, without a slot: it will not be polled but cancelled.
-    pub(super) fn run_aborted(&mut self, index: usize, run: impl FnOnce(T) -> K) {
+    pub(super) fn run_aborted(&mut self, index: usize, run: impl FnOnce(usize, T) -> K) {
         if self.items[index].task.is_some() {
             self.run(index, run);
         }
@@ -247,7 +268,7 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
         ItemId { index, serial: self.items[index].serial }
     }
 
-    fn is_alive(&self, id: ItemId) -> bool {
+    pub(super) fn is_alive(&self, id: ItemId) -> bool {
         self.items.get(id.index).is_some_and(|item| item.serial == id.serial)
     }
 
@@ -267,7 +288,7 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
     }
 
     /// Activates an inactive item on the slot of one that awaits it. Returns whether it did.
-    pub(super) fn borrow(&mut self, id: ItemId, loan: L, run: impl FnOnce(T) -> K) -> bool {
+    pub(super) fn borrow(&mut self, id: ItemId, loan: L, run: impl FnOnce(usize, T) -> K) -> bool {
         if !self.is_alive(id) || !self.lacks_slot(id.index) {
             return false;
         }
@@ -306,7 +327,7 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
     }
 
     /// Lets what was held run, in order. The caller activates others then.
-    pub(super) fn thaw(&mut self, mut run: impl FnMut(T) -> K) {
+    pub(super) fn thaw(&mut self, mut run: impl FnMut(usize, T) -> K) {
         self.is_frozen = false;
         while let Some(first) = self.held.head {
             self.run(first, &mut run);
@@ -314,7 +335,7 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
     }
 
     /// Lets everything run, from now on.
-    pub(super) fn close(&mut self, mut run: impl FnMut(T) -> K) {
+    pub(super) fn close(&mut self, mut run: impl FnMut(usize, T) -> K) {
         self.is_closed = true;
         while let Some(first) = self.held.head.or(self.inactive.head) {
             self.run(first, &mut run);
@@ -322,9 +343,9 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
     }
 
     /// From a list into the pool.
-    fn run(&mut self, index: usize, run: impl FnOnce(T) -> K) {
+    fn run(&mut self, index: usize, run: impl FnOnce(usize, T) -> K) {
         let task = self.unlink(index);
-        let key = run(task);
+        let key = run(index, task);
         self.items[index].place = Place::Pool(key);
     }
 

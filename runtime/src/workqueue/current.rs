@@ -4,6 +4,7 @@
 //! `block_on` inside a poll waits without polling tasks, and what it polls itself is part of the
 //! outer item, whose slot it uses. So there is nothing to save.
 
+use super::boost;
 use super::pwq::PoolWorkqueue;
 use super::ticket::Ticket;
 use std::cell::Cell;
@@ -22,9 +23,11 @@ thread_local! {
 /// Both stay valid and in place until [`leave`] on this thread.
 pub(crate) unsafe fn enter(pwq: &Arc<PoolWorkqueue>, ticket: &Ticket) {
     CURRENT.set((pwq, ticket));
+    boost::begin(pwq, ticket.get());
 }
 
 pub(crate) fn leave() {
+    boost::end();
     CURRENT.set((ptr::null(), ptr::null()));
 }
 

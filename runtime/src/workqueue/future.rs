@@ -175,7 +175,13 @@ impl Schedule for QueuedFuture {
     }
 
     fn awaited(&self, task: RawTask) -> Result<(), JoinError> {
-        self.pwq.awaited(&self.ticket).map_err(|_| JoinError::deadlock(task.id()))
+        self.pwq.awaited(&self.ticket).map_err(|_| JoinError::deadlock(task.id()))?;
+        self.pwq.handle_polled(&self.ticket);
+        Ok(())
+    }
+
+    fn handle_dropped(&self, _task: RawTask) {
+        self.pwq.handle_dropped(&self.ticket);
     }
 
     fn cancel_error(&self, id: Id) -> JoinError {

@@ -127,8 +127,8 @@ impl Pwq {
     }
 }
 
-fn start(pool: &mut VecDeque<usize>) -> impl FnMut(usize) -> usize {
-    |task| {
+fn start(pool: &mut VecDeque<usize>) -> impl FnMut(usize, usize) -> usize {
+    |_, task| {
         pool.push_back(task);
         task
     }

@@ -59,6 +59,7 @@
 
 mod accounts;
 mod attrs;
+mod boost;
 mod builder;
 mod colour;
 mod current;

@@ -21,6 +21,11 @@ pub(super) fn bound(shared: &Arc<Shared>, core: usize, high: bool) -> io::Result
     Ok(Box::new(shared.bound_pool(core, high)?))
 }
 
+/// The unbound pool of these attributes.
+pub(super) fn of_attrs(shared: &Arc<Shared>, attrs: &PoolAttrs) -> io::Result<PoolHold> {
+    Ok(Box::new(shared.unbound_pool(attrs)?))
+}
+
 /// The CPUs that unbound queues may use.
 pub(super) fn usable(shared: &Arc<Shared>) -> CpuSet {
     shared.original.cpus.clone().unwrap_or_else(allowed_cpus)
@@ -41,7 +46,7 @@ pub(super) fn unbound(shared: &Arc<Shared>, attrs: &Attrs, ordered: bool) -> io:
     pods.map(|cpus| {
         let node = cpus.iter().next().map_or(0, |first| topology.node_of(first));
         let wanted = PoolAttrs { cpus: cpus.clone(), nice: attrs.nice, strict: attrs.strict };
-        Ok(Pod { cpus, node, pool: Box::new(shared.unbound_pool(&wanted)?) })
+        Ok(Pod { cpus, node, pool: of_attrs(shared, &wanted)? })
     })
     .collect()
 }

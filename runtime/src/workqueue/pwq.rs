@@ -1,22 +1,35 @@
 //! The link between a workqueue and a pool.
 
 use super::accounts::{Accounts, Finished, ItemId, Place, Task};
+use super::boost::{Bonds, Item, Ledger, Waits};
 use super::current;
 use super::flush::{Flushes, Gathering};
 use super::lending::Loan;
 use super::nodes::{Node, NodeState};
+use super::pools;
 use super::queue::{Common, Queue};
 use super::slots::{DEFAULT_WORK, Kind, Slots};
 use super::stats::PwqStats;
 use super::ticket::Ticket;
-use crate::pool::{Key, LineHold, QueueId, RescuerHold, WorkerPool};
+use crate::pool::{
+    HIGH_NICE, Key, LineHold, PoolAttrs, PoolKind, QueueId, RescuerHold, WorkerPool,
+};
 use crate::sync_types::{Mutex, MutexGuard, lock};
-use crate::task::{Header, Notified};
+use crate::task::Notified;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
-type Books = Accounts<Notified, Key, Arc<Loan>>;
+pub(super) type Books = Accounts<Notified, Spot, Arc<Loan>>;
+pub(super) type Boosts = Ledger<Arc<Waits<Item>>>;
+
+/// Where an item waits that was put into a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// In the urgent pool, not in the pool_workqueue's own.
+    is_urgent: bool,
+    key: Key,
+}
 
 impl Task for Notified {
     fn identity(&self) -> usize {
@@ -39,10 +52,18 @@ pub(crate) struct PoolWorkqueue {
     id: QueueId,
     pub(super) common: Arc<Common>,
     pool: PoolHold,
+    /// For items that are raised; see `boost`. Made when there is one.
+    urgent: OnceLock<Urgent>,
     gate: Gate,
     state: Mutex<State>,
     pub(crate) stats: PwqStats,
     /// By which the pool calls the queue's rescuer.
+    _line: Option<LineHold>,
+}
+
+/// The pool of raised items.
+struct Urgent {
+    pool: PoolHold,
     _line: Option<LineHold>,
 }
 
@@ -55,6 +76,7 @@ struct State {
 
 struct Inner {
     books: Books,
+    boosts: Boosts,
     /// With [`Gate::Node`]: in the node's list of those that wait.
     is_waiting: bool,
     flushes: Flushes,
@@ -86,6 +108,8 @@ pub(crate) struct Aftermath {
     flushed: Vec<Arc<Gathering>>,
     /// The queue, which stays no longer, and whether this pool_workqueue was replaced.
     kept: Option<(Arc<Queue>, bool)>,
+    /// Who it waited for, and who waited for it.
+    bonds: Option<Bonds>,
 }
 
 /// A task that the queue refused, because it drains or is destroyed.
@@ -104,11 +128,13 @@ impl PoolWorkqueue {
             _line: parts.common.rescuer.as_ref().map(attach),
             common: parts.common,
             pool: parts.pool,
+            urgent: OnceLock::new(),
             gate: parts.gate,
             state: Mutex::new(State {
                 slots: Slots::new(parts.max_active),
                 inner: Inner {
                     books: Accounts::new(parts.is_plugged, parts.is_frozen),
+                    boosts: Boosts::default(),
                     is_waiting: false,
                     flushes: Flushes::default(),
                     drains: parts.drains,
@@ -151,11 +177,12 @@ impl PoolWorkqueue {
                 inner.keep = inner.queue.upgrade();
             }
             let is_aborted = task.is_aborted();
-            let books = &mut inner.books;
-            let item = books.admit(task, kind, slots, |item| ticket.set(item), |t| self.start(t));
+            let Inner { books, boosts, .. } = inner;
+            let note = |item| ticket.set(item);
+            let item = books.admit(task, kind, slots, note, |i, t| self.start(boosts, i, t));
             if is_aborted {
                 // aborted() came before it had an item.
-                books.run_aborted(item, |task| self.run(task));
+                books.run_aborted(item, |i, task| self.run(boosts, i, task));
             }
             Ok(())
         })
@@ -167,12 +194,13 @@ impl PoolWorkqueue {
             unreachable!("a task of a workqueue that is not in flight was woken");
         };
         let mut state = self.lock();
-        let books = &mut state.inner.books;
+        let Inner { books, boosts, .. } = &mut state.inner;
+        let run = |item, task| self.run(boosts, item, task);
         if task.is_aborted() {
             // Not to be polled, so frozen or not.
-            books.wake_aborted(item, task, |task| self.run(task));
+            books.wake_aborted(item, task, run);
         } else {
-            books.wake(item, task, |task| self.run(task));
+            books.wake(item, task, run);
         }
     }
 
@@ -199,22 +227,21 @@ impl PoolWorkqueue {
     /// Ends the flushes that waited, and lets the queue go. Not under a lock.
     pub(crate) fn settle(self: &Arc<Self>, aftermath: Aftermath) {
         aftermath.flushed.iter().for_each(|gathering| gathering.report());
+        if let Some(bonds) = aftermath.bonds {
+            bonds.cut();
+        }
         if let Some((queue, true)) = aftermath.kept {
             queue.retired_is_empty(self);
         }
     }
 
     /// Takes a task that waits out of the books and its list; `None` if a worker has it.
-    pub(crate) fn withdraw(
-        self: &Arc<Self>,
-        ticket: &Ticket,
-        task: &Header,
-    ) -> Option<(Notified, Aftermath)> {
+    pub(crate) fn withdraw(self: &Arc<Self>, ticket: &Ticket) -> Option<(Notified, Aftermath)> {
         let item = ticket.get()?;
         let taken = {
             let mut state = self.lock();
             match state.inner.books.place(item) {
-                Place::Pool(key) => self.pool.worklist.remove(key, task),
+                Place::Pool(spot) => self.pool_for(spot.is_urgent).worklist.remove(spot.key),
                 Place::Inactive | Place::Held => state.inner.books.take(item),
             }
         }?;
@@ -225,6 +252,8 @@ impl PoolWorkqueue {
     fn remove(self: &Arc<Self>, item: usize, ticket: &Ticket) -> (Option<Arc<Loan>>, Aftermath) {
         self.change(|inner, slots| {
             ticket.clear();
+            let id = inner.books.id(item);
+            let bonds = Bonds::of(self, id, &mut inner.boosts);
             let Finished { colour_gone, borrowed } = inner.books.finish(item, slots);
             let flushed = if colour_gone {
                 inner.flushes.take_over(inner.books.colours())
@@ -234,15 +263,18 @@ impl PoolWorkqueue {
             let is_empty = inner.books.in_flight() == 0;
             let kept = is_empty.then(|| inner.keep.take()).flatten();
             let kept = kept.map(|queue| (queue, inner.is_retired));
-            (borrowed, Aftermath { flushed, kept })
+            (borrowed, Aftermath { flushed, kept, bonds })
         })
     }
 
     /// A task was aborted while it waits. Its turn would come late: it goes to a worker now, which
     /// drops the future.
     pub(super) fn aborted(&self, ticket: &Ticket) {
+        let inner = &mut self.lock().inner;
+        // Under the lock, since its worker may finish it at this moment.
         if let Some(item) = ticket.get() {
-            self.lock().inner.books.run_aborted(item, |task| self.run(task));
+            let Inner { books, boosts, .. } = inner;
+            books.run_aborted(item, |item, task| self.run(boosts, item, task));
         }
     }
 
@@ -254,13 +286,24 @@ impl PoolWorkqueue {
     }
 
     /// Puts a task that was activated into the pool.
-    fn start(&self, task: Notified) -> Key {
+    fn start(&self, boosts: &mut Boosts, item: usize, task: Notified) -> Spot {
         self.stats.started.increment();
-        self.run(task)
+        self.run(boosts, item, task)
     }
 
-    fn run(&self, task: Notified) -> Key {
-        self.pool.push(&self.common.shared, task, self.id)
+    fn run(&self, boosts: &mut Boosts, item: usize, task: Notified) -> Spot {
+        boosts.relax(item);
+        self.push(task, boosts.is_urgent(item) && self.urgent.get().is_some())
+    }
+
+    fn push(&self, task: Notified, is_urgent: bool) -> Spot {
+        let key = self.pool_for(is_urgent).push(&self.common.shared, task, self.id);
+        Spot { is_urgent, key }
+    }
+
+    fn pool_for(&self, is_urgent: bool) -> &WorkerPool {
+        let urgent = self.urgent.get().filter(|_| is_urgent);
+        urgent.map_or(&self.pool, |urgent| &urgent.pool)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -273,7 +316,8 @@ impl PoolWorkqueue {
             Gate::Own => {
                 let State { slots, inner } = &mut *self.lock();
                 let result = change(inner, slots);
-                inner.books.activate(slots, |task| self.start(task));
+                let Inner { books, boosts, .. } = inner;
+                books.activate(slots, |item, task| self.start(boosts, item, task));
                 result
             }
             Gate::Node(node) => {
@@ -298,7 +342,9 @@ impl PoolWorkqueue {
         while idle < node.waiting.len() && node.slots.has_any_room() {
             let Some(pwq) = node.waiting.pop_front() else { return };
             let inner = &mut pwq.lock().inner;
-            let activated = inner.books.activate_one(&mut node.slots, |task| pwq.start(task));
+            let Inner { books, boosts, .. } = inner;
+            let start = |item, task| pwq.start(boosts, item, task);
+            let activated = books.activate_one(&mut node.slots, start);
             inner.is_waiting = inner.books.inactive() > 0;
             if inner.is_waiting {
                 node.waiting.push_back(pwq.clone());
@@ -368,24 +414,74 @@ impl PoolWorkqueue {
     /// Stops polls: takes back what waits in the pool.
     pub(super) fn freeze(&self) {
         let mut state = self.lock();
-        let recalled = self.pool.worklist.take_all_of(self.id);
+        let urgent = self.urgent.get().map(|urgent| urgent.pool.worklist.take_all_of(self.id));
+        let mut recalled = urgent.unwrap_or_default();
+        recalled.extend(self.pool.worklist.take_all_of(self.id));
         state.inner.books.freeze(recalled);
     }
 
     pub(super) fn thaw(self: &Arc<Self>) {
-        self.change(|inner, _| inner.books.thaw(|task| self.run(task)));
+        self.change(|Inner { books, boosts, .. }, _| {
+            books.thaw(|item, task| self.run(boosts, item, task));
+        });
     }
 
     /// The runtime shuts down: nothing waits any more.
     pub(super) fn close(&self) {
-        self.lock().inner.books.close(|task| self.run(task));
+        let Inner { books, boosts, .. } = &mut self.lock().inner;
+        books.close(|item, task| self.run(boosts, item, task));
+    }
+
+    // Raising; see `boost`.
+
+    /// Is the pool itself that of urgent items?
+    pub(super) fn is_urgent(&self) -> bool {
+        self.common.flags.high_priority
+    }
+
+    pub(super) fn with_boosts<R>(&self, f: impl FnOnce(&mut Books, &mut Boosts) -> R) -> R {
+        let Inner { books, boosts, .. } = &mut self.lock().inner;
+        f(books, boosts)
+    }
+
+    /// Makes the urgent pool, if there is none. Where the system refuses, raised items stay where
+    /// they are. Not under a lock.
+    pub(super) fn make_urgent_pool(&self) {
+        if self.urgent.get().is_some() {
+            return;
+        }
+        let shared = &self.common.shared;
+        let made = match self.pool.attrs() {
+            Some(attrs) => pools::of_attrs(shared, &PoolAttrs { nice: HIGH_NICE, ..attrs }),
+            None if self.pool.kind == PoolKind::Normal => {
+                pools::bound(shared, self.pool.cores[0], true)
+            }
+            None => return,
+        };
+        let Ok(pool) = made else { return };
+        let attach = |rescuer: &RescuerHold| {
+            rescuer.attach(shared, &pool, self.id, &self.stats.mayday, &self.stats.rescued)
+        };
+        let _line = self.common.rescuer.as_ref().map(attach);
+        // Nobody is faster: whoever raises does so alone.
+        let _ = self.urgent.set(Urgent { pool, _line });
+    }
+
+    /// Moves a task that waits in one pool to the other.
+    pub(super) fn shift(&self, spot: Spot, is_urgent: bool) -> Option<Spot> {
+        if spot.is_urgent == is_urgent || self.urgent.get().is_none() {
+            return None;
+        }
+        let task = self.pool_for(spot.is_urgent).worklist.remove(spot.key)?;
+        Some(self.push(task, is_urgent))
     }
 
     // Lending; see there.
 
     /// Activates an inactive item on a slot that is lent to it. Returns whether it did.
     pub(super) fn borrow(&self, item: ItemId, loan: &Arc<Loan>) -> bool {
-        self.lock().inner.books.borrow(item, loan.clone(), |task| self.start(task))
+        let Inner { books, boosts, .. } = &mut self.lock().inner;
+        books.borrow(item, loan.clone(), |item, task| self.start(boosts, item, task))
     }
 
     /// The lender of an item's slot is done.
@@ -395,8 +491,9 @@ impl PoolWorkqueue {
 
     /// The item of a task that waits for a slot.
     pub(super) fn inactive_item(&self, ticket: &Ticket) -> Option<ItemId> {
-        let item = ticket.get()?;
         let books = &self.lock().inner.books;
+        // Under the lock, since its worker may finish it at this moment.
+        let item = ticket.get()?;
         books.lacks_slot(item).then(|| books.id(item))
     }
 

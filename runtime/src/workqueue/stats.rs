@@ -12,6 +12,8 @@ pub(crate) struct PwqStats {
     pub(crate) cpu_ns: Counter,
     /// Polls that used more CPU time than the threshold.
     pub(crate) cpu_intensive: Counter,
+    /// Items that were raised because urgent ones wait for them.
+    pub(crate) boosted: Counter,
     /// Times that its pool called for rescuers while it had work there.
     pub(crate) mayday: Arc<Counter>,
     /// Polls of its items by the rescuer.

@@ -8,6 +8,9 @@ use crate::sync_types::atomic::{AtomicUsize, Ordering};
 pub(crate) struct Ticket {
     /// The item's index and one more; 0 while the task is not in flight.
     item: AtomicUsize,
+    /// An item of a queue polls the task's `JoinHandle`. That handle's own: it is used by whoever
+    /// polls or drops it.
+    is_awaited: AtomicUsize,
 }
 
 impl Ticket {
@@ -21,6 +24,14 @@ impl Ticket {
 
     pub(super) fn clear(&self) {
         self.item.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_awaited(&self, is_awaited: bool) {
+        self.is_awaited.store(is_awaited.into(), Ordering::Relaxed);
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Ordering::Relaxed) != 0
     }
 
     /// Is the task in flight: queued and not done?

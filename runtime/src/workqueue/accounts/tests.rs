@@ -26,7 +26,7 @@ impl Bench {
     /// Returns the number of the item.
     fn admit(&mut self, task: usize, kind: Kind) -> usize {
         let pool = &mut self.pool;
-        self.books.admit(Numbered(task), kind, &mut self.slots, |_| (), |task| start(pool, task))
+        self.books.admit(Numbered(task), kind, &mut self.slots, |_| (), |_, task| start(pool, task))
     }
 
     fn finish(&mut self, item: usize) -> Finished<&'static str> {
@@ -37,12 +37,12 @@ impl Bench {
 
     fn activate(&mut self) {
         let pool = &mut self.pool;
-        self.books.activate(&mut self.slots, |task| start(pool, task));
+        self.books.activate(&mut self.slots, |_, task| start(pool, task));
     }
 
     fn thaw(&mut self) {
         let pool = &mut self.pool;
-        self.books.thaw(|task| start(pool, task));
+        self.books.thaw(|_, task| start(pool, task));
         self.activate();
     }
 
@@ -105,7 +105,7 @@ fn a_frozen_queue_goes_on_in_the_order_of_waking_and_then_of_queueing() {
     assert!(bench.books.place(items[1]) == Place::Held);
     bench.admit(5, Kind::Future);
     let Bench { books, pool, .. } = &mut bench;
-    books.wake(items[0], Numbered(0), |task| start(pool, task));
+    books.wake(items[0], Numbered(0), |_, task| start(pool, task));
     assert!(bench.pool.is_empty(), "it was woken while frozen");
     bench.thaw();
     assert_eq!(bench.pool, [1, 2, 0]);
@@ -134,7 +134,7 @@ fn an_aborted_item_runs_without_a_slot_and_gives_none_back() {
     let aborted = bench.admit(1, Kind::Future);
     bench.admit(2, Kind::Future);
     let Bench { books, pool, .. } = &mut bench;
-    books.run_aborted(aborted, |task| start(pool, task));
+    books.run_aborted(aborted, |_, task| start(pool, task));
     assert_eq!(bench.pool, [0, 1]);
     bench.finish(aborted);
     assert_eq!(bench.pool, [0, 1], "the first one has the slot");
@@ -151,7 +151,7 @@ fn a_closed_queue_holds_nothing_back() {
     bench.books.freeze(Vec::new());
     bench.admit(3, Kind::Work);
     let Bench { books, pool, .. } = &mut bench;
-    books.close(|task| start(pool, task));
+    books.close(|_, task| start(pool, task));
     assert_eq!(bench.pool, [0, 1, 2, 3]);
     bench.admit(4, Kind::Work);
     assert_eq!(bench.pool.last(), Some(&4));
@@ -165,8 +165,8 @@ fn a_borrower_is_counted_when_the_lender_is_done() {
     bench.admit(2, Kind::Future);
     let id = bench.books.id(borrower);
     let Bench { books, pool, slots } = &mut bench;
-    assert!(books.borrow(id, "loan", |task| start(pool, task)));
-    assert!(!books.borrow(id, "again", |task| start(pool, task)), "it is not inactive any more");
+    assert!(books.borrow(id, "loan", |_, task| start(pool, task)));
+    assert!(!books.borrow(id, "again", |_, task| start(pool, task)), "it is not inactive any more");
     books.keep_loan(id, slots);
     bench.finish(lender);
     assert_eq!(bench.pool, [0, 1], "the borrower has the slot now");
@@ -182,15 +182,15 @@ fn a_borrower_that_ends_first_returns_the_loan_and_no_slot() {
     bench.admit(2, Kind::Future);
     let id = bench.books.id(borrower);
     let Bench { books, pool, .. } = &mut bench;
-    assert!(books.borrow(id, "loan", |task| start(pool, task)));
+    assert!(books.borrow(id, "loan", |_, task| start(pool, task)));
     assert_eq!(bench.finish(borrower).borrowed, Some("loan"));
     assert_eq!(bench.pool, [0, 1], "the lender has its slot yet");
     // Its place in the books is used again, and the old number means nothing.
     let Bench { books, pool, .. } = &mut bench;
-    assert!(!books.borrow(id, "late", |task| start(pool, task)));
+    assert!(!books.borrow(id, "late", |_, task| start(pool, task)));
     bench.admit(3, Kind::Future);
     let Bench { books, pool, .. } = &mut bench;
-    assert!(!books.borrow(id, "late", |task| start(pool, task)));
+    assert!(!books.borrow(id, "late", |_, task| start(pool, task)));
 }
 
 #[derive(Clone, Debug)]

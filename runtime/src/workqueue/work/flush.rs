@@ -4,8 +4,8 @@
 //! `max_active`. Here the barrier is an entry in the work's list of waiters, and the worker that
 //! ends the execution wakes it: no slot, no place in any list.
 
-use super::control::{Control, Place};
-use super::target::Target;
+use super::control::{Control, Pending, Place, State};
+use super::target::{Link, Target};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,12 @@ pub(super) enum Which {
 pub(super) struct Flush<T: Target> {
     control: Arc<Control<T>>,
     state: Phase,
+    /// That the task which polls this waits.
+    bond: Option<<T::Link as Link>::Bond>,
 }
+
+// Nothing in it is pinned.
+impl<T: Target> Unpin for Flush<T> {}
 
 enum Phase {
     New(Which),
@@ -34,12 +39,12 @@ enum Phase {
 
 impl<T: Target> Flush<T> {
     pub(super) fn new(control: &Arc<Control<T>>, which: Which) -> Self {
-        Self { control: control.clone(), state: Phase::New(which) }
+        Self { control: control.clone(), state: Phase::New(which), bond: None }
     }
 
     fn begin(&mut self, which: Which, cx: &Context<'_>) -> Poll<bool> {
         let mut waker = Some(cx.waker().clone());
-        let control = &self.control;
+        let (control, mut bond) = (&self.control, None);
         let phase = control.locked(|state, later| {
             // It would wait for itself: also what is pending waits for this execution.
             if state.is_own_thread() {
@@ -56,8 +61,10 @@ impl<T: Target> Flush<T> {
             let pending = state.pending.as_ref().filter(|_| which == Which::Last);
             let number = pending.map(|pending| pending.number);
             let number = number.or(state.running.as_ref().map(|running| running.number))?;
+            bond = control.bond(state, number);
             Some(Phase::Waiting { number, waiter: state.add_waiter(number, waker.take()?) })
         });
+        self.renew(bond);
         match phase {
             Some(waiting) => {
                 self.state = waiting;
@@ -71,6 +78,33 @@ impl<T: Target> Flush<T> {
     }
 }
 
+impl<T: Target> Flush<T> {
+    /// Another task may poll this than did before. What stays is not given up in between.
+    fn renew(&mut self, bond: Option<<T::Link as Link>::Bond>) {
+        if let Some(bond) = &bond {
+            T::Link::complete(bond);
+        }
+        drop(std::mem::replace(&mut self.bond, bond));
+    }
+}
+
+impl<T: Target> Control<T> {
+    /// The item of a queue that this thread runs waits for this queueing.
+    fn bond(&self, state: &State<T>, number: u64) -> Option<<T::Link as Link>::Bond> {
+        let entry = match (&state.pending, &state.running) {
+            (Some(Pending { number: pending, place: Place::Listed(entry) }), _)
+            | (Some(Pending { number: pending, place: Place::Met { entry, .. } }), _)
+                if *pending == number =>
+            {
+                entry
+            }
+            (_, Some(running)) if running.number == number => &running.entry,
+            _ => return None,
+        };
+        entry.link.bond(self.ticket(entry))
+    }
+}
+
 impl<T: Target> Future for Flush<T> {
     type Output = bool;
 
@@ -79,10 +113,11 @@ impl<T: Target> Future for Flush<T> {
             Phase::New(which) => self.begin(which, cx),
             Phase::Waiting { number, waiter } => {
                 let mut waker = cx.waker().clone();
-                let is_live = self.control.locked(|state, _| {
+                let (is_live, bond) = self.control.locked(|state, _| {
                     state.renew_waiter(waiter, &mut waker);
-                    state.is_live(number)
+                    (state.is_live(number), self.control.bond(state, number))
                 });
+                self.renew(bond);
                 if is_live {
                     return Poll::Pending;
                 }

@@ -7,6 +7,7 @@ use crate::context;
 use crate::runtime::{Handle, Shared};
 use crate::task::{Header, Notified};
 use crate::time::Timers;
+use crate::workqueue::boost::Bond;
 use crate::workqueue::current;
 use crate::workqueue::handle::Workqueue;
 use crate::workqueue::pwq::{Aftermath, PoolWorkqueue, Refused};
@@ -100,17 +101,26 @@ impl Target for Destination {
 impl Link for Arc<PoolWorkqueue> {
     type Ticket = Ticket;
     type Aftermath = Aftermath;
+    type Bond = Bond;
 
     fn readmit(&self, task: Notified, ticket: &Ticket) {
         self.wake(task, ticket);
     }
 
-    fn withdraw(&self, ticket: &Ticket, task: &Header) -> Option<(Notified, Aftermath)> {
-        PoolWorkqueue::withdraw(self, ticket, task)
+    fn withdraw(&self, ticket: &Ticket, _: &Header) -> Option<(Notified, Aftermath)> {
+        PoolWorkqueue::withdraw(self, ticket)
     }
 
     fn finish(&self, ticket: &Ticket) -> Aftermath {
         self.finish_under_lock(ticket)
+    }
+
+    fn bond(&self, ticket: &Ticket) -> Option<Bond> {
+        PoolWorkqueue::bond(self, ticket)
+    }
+
+    fn complete(bond: &Bond) {
+        bond.raise();
     }
 
     fn is_closing(&self) -> bool {

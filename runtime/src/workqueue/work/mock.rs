@@ -119,6 +119,7 @@ impl Target for MockQueue {
 impl Link for MockQueue {
     type Ticket = MockTicket;
     type Aftermath = ();
+    type Bond = ();
 
     fn readmit(&self, task: Notified, ticket: &MockTicket) {
         assert_eq!(ticket.0.load(Ordering::Relaxed), 1, "what is not in flight is woken");
@@ -138,6 +139,12 @@ impl Link for MockQueue {
     fn finish(&self, ticket: &MockTicket) {
         ticket.close(&self.0);
     }
+
+    fn bond(&self, _: &MockTicket) -> Option<()> {
+        None
+    }
+
+    fn complete((): &()) {}
 
     fn is_closing(&self) -> bool {
         self.0.closing.load(Ordering::Relaxed) == 1

@@ -29,6 +29,8 @@ pub(crate) trait Link: Clone + Send + Sync + 'static {
     type Ticket: Default + Send + Sync;
     /// What a change of the books entails and must not happen under a lock: flushes that are over.
     type Aftermath;
+    /// That somebody waits. It ends with the value, which is not dropped under a lock.
+    type Bond: Send;
 
     // Under the work item's lock.
 
@@ -39,12 +41,16 @@ pub(crate) trait Link: Clone + Send + Sync + 'static {
     -> Option<(Notified, Self::Aftermath)>;
     /// The execution is over, or will not be.
     fn finish(&self, ticket: &Self::Ticket) -> Self::Aftermath;
+    /// The item of a queue that this thread runs, if it does, begins to wait for this one.
+    fn bond(&self, ticket: &Self::Ticket) -> Option<Self::Bond>;
     /// Nothing is executed any more: the runtime shuts down.
     fn is_closing(&self) -> bool;
 
     // Not under a lock.
 
     fn settle(&self, aftermath: Self::Aftermath);
+    /// Completes the making of a bond.
+    fn complete(bond: &Self::Bond);
     /// Calls the closure of the item, as one of this queue.
     fn execute<R>(&self, ticket: &Self::Ticket, f: impl FnOnce() -> R) -> R;
     /// The closure has panicked.

@@ -1,0 +1,204 @@
+//! Raising and lowering the items of a pool_workqueue.
+
+use super::ledger::Entry;
+use super::thread;
+use super::waits::{Target, Waits};
+use crate::workqueue::accounts::{ItemId, Place};
+use crate::workqueue::current;
+use crate::workqueue::pwq::PoolWorkqueue;
+use crate::workqueue::ticket::Ticket;
+use std::sync::{Arc, Mutex, PoisonError};
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Runs `f` while no other thread raises or lowers anything.
+pub(super) fn alone<R>(f: impl FnOnce() -> R) -> R {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    f()
+}
+
+/// One item of a pool_workqueue, which may be done.
+#[derive(Clone)]
+pub(crate) struct Item {
+    pwq: Arc<PoolWorkqueue>,
+    id: ItemId,
+}
+
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && Arc::ptr_eq(&self.pwq, &other.pwq)
+    }
+}
+
+impl Target for Item {
+    fn alone<R>(&self, f: impl FnOnce() -> R) -> R {
+        alone(f)
+    }
+
+    fn raise(&self) -> Option<Arc<Waits<Self>>> {
+        self.pwq.raise(self.id)
+    }
+
+    fn lower(&self) -> Option<Arc<Waits<Self>>> {
+        self.pwq.lower(self.id)
+    }
+}
+
+/// What the item that this thread runs waits for.
+fn own_waits() -> Option<Arc<Waits<Item>>> {
+    current::with(|current| current.and_then(|(pwq, ticket)| pwq.waits(ticket)))
+}
+
+impl PoolWorkqueue {
+    /// The edges of an item that is in flight.
+    fn waits(&self, ticket: &Ticket) -> Option<Arc<Waits<Item>>> {
+        self.with_boosts(|_, boosts| {
+            let item = ticket.get()?;
+            let is_urgent = self.is_urgent() || boosts.is_raised(item);
+            Some(boosts.waits(item, || Arc::new(Waits::new(is_urgent))))
+        })
+    }
+
+    /// The `JoinHandle` of a future was polled on this thread, and it is not complete.
+    pub(in crate::workqueue) fn handle_polled(self: &Arc<Self>, ticket: &Ticket) {
+        let waits = own_waits();
+        if waits.is_some() || ticket.is_awaited() {
+            self.set_awaiter(ticket, waits);
+        }
+    }
+
+    /// The `JoinHandle` is dropped.
+    pub(in crate::workqueue) fn handle_dropped(self: &Arc<Self>, ticket: &Ticket) {
+        if ticket.is_awaited() {
+            self.set_awaiter(ticket, None);
+        }
+    }
+
+    fn set_awaiter(self: &Arc<Self>, ticket: &Ticket, waits: Option<Arc<Waits<Item>>>) {
+        ticket.set_awaited(waits.is_some());
+        let changed = self.with_boosts(|books, boosts| {
+            let index = ticket.get()?;
+            let is_same = match (boosts.awaiter(index), &waits) {
+                (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+                (None, None) => true,
+                _ => false,
+            };
+            if is_same {
+                return None;
+            }
+            let item = Item { pwq: self.clone(), id: books.id(index) };
+            let is_urgent = waits.as_ref().is_some_and(|waits| waits.record(&item));
+            Some((boosts.set_awaiter(index, waits.clone()), is_urgent, item))
+        });
+        let Some((old, is_urgent, item)) = changed else { return };
+        // In this order: what stays raised is not lowered in between.
+        if let Some(waits) = waits.filter(|_| is_urgent) {
+            waits.raise(&item);
+        }
+        if let Some(old) = old {
+            old.cut(&item);
+        }
+    }
+
+    /// The item that this thread runs waits for one of ours, in a flush. Under the lock of the work
+    /// item; see [`Bond::raise`].
+    pub(in crate::workqueue) fn bond(self: &Arc<Self>, ticket: &Ticket) -> Option<Bond> {
+        let waits = own_waits()?;
+        let item = self.with_boosts(|books, _| {
+            Some(Item { pwq: self.clone(), id: books.id(ticket.get()?) })
+        })?;
+        let is_urgent = waits.record(&item);
+        Some(Bond { waits, item, is_urgent })
+    }
+
+    /// Inside of `alone`.
+    fn raise(&self, id: ItemId) -> Option<Arc<Waits<Item>>> {
+        if self.is_urgent() {
+            return None;
+        }
+        // Makes threads at first use: not under the lock.
+        self.make_urgent_pool();
+        let (waits, presses) = self.with_boosts(|books, boosts| {
+            if !books.is_alive(id) || !boosts.raise(id.index) {
+                return None;
+            }
+            self.stats.boosted.increment();
+            let presses = books.place(id.index) == Place::Inactive;
+            if presses {
+                if boosts.press(id.index) {
+                    books.shift_all(|spot| self.shift(spot, true));
+                }
+            } else {
+                books.shift(id.index, |spot| self.shift(spot, true));
+            }
+            Some((boosts.waits_of(id.index), presses))
+        })?;
+        thread::raise(self, id.index, presses);
+        waits
+    }
+
+    /// Inside of `alone`.
+    fn lower(&self, id: ItemId) -> Option<Arc<Waits<Item>>> {
+        let waits = self.with_boosts(|books, boosts| {
+            if !books.is_alive(id) || !boosts.lower(id.index) {
+                return None;
+            }
+            // What was pressed stays where it is until its next wake.
+            if !boosts.is_pressed() {
+                books.shift(id.index, |spot| self.shift(spot, false));
+            }
+            Some(boosts.waits_of(id.index))
+        })?;
+        thread::lower(self, id.index);
+        waits
+    }
+}
+
+/// The edge of a flush to the queueing that it waits for. Cut when dropped: not under a lock.
+pub(crate) struct Bond {
+    waits: Arc<Waits<Item>>,
+    item: Item,
+    is_urgent: bool,
+}
+
+impl Bond {
+    /// Completes its making when no lock is held.
+    pub(in crate::workqueue) fn raise(&self) {
+        if self.is_urgent {
+            self.waits.raise(&self.item);
+        }
+    }
+}
+
+impl Drop for Bond {
+    fn drop(&mut self) {
+        self.waits.cut(&self.item);
+    }
+}
+
+/// The edges of an item that is done.
+pub(crate) struct Bonds {
+    item: Item,
+    entry: Entry<Arc<Waits<Item>>>,
+}
+
+impl Bonds {
+    pub(in crate::workqueue) fn of(
+        pwq: &Arc<PoolWorkqueue>,
+        id: ItemId,
+        boosts: &mut super::Ledger<Arc<Waits<Item>>>,
+    ) -> Option<Self> {
+        let entry = boosts.remove(id.index)?;
+        Some(Self { item: Item { pwq: pwq.clone(), id }, entry })
+    }
+
+    /// Not under a lock.
+    pub(in crate::workqueue) fn cut(self) {
+        if let Some(awaiter) = self.entry.awaiter {
+            awaiter.cut(&self.item);
+        }
+        if let Some(waits) = self.entry.waits {
+            waits.close();
+        }
+    }
+}
