@@ -84,6 +84,6 @@ pub use cmwq_macros::{main, test};
 pub use task::spawn;
 pub use tokio::{join, pin, select, try_join};
 pub use unpinned::unpinned;
-pub use workqueue::{Work, Workqueue};
+pub use workqueue::{Work, Workqueue, dump};
 
 pub(crate) use cmwq_io::budget;

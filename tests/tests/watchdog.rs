@@ -165,3 +165,35 @@ fn off() {
         finish(waits).expect("it runs when the workers are back");
     });
 }
+
+/// A pool of a workqueue that is stuck is named, and so is the queue.
+#[test]
+fn names_the_queue_and_its_pool() {
+    run("names_the_queue_and_its_pool", || {
+        record();
+        let runtime = small(Case::Auto, PERIOD);
+        let queue = cmwq::Workqueue::builder().name("stuck").high_priority();
+        let queue = queue.build_on(runtime.handle()).expect("the pools are made");
+        let (leashes, tasks): (Vec<_>, Vec<_>) = (0..3)
+            .map(|_| {
+                let (leash, held) = mpsc::channel::<()>();
+                let task = queue.spawn(async move {
+                    let _ = held.recv();
+                });
+                (leash, task)
+            })
+            .unzip();
+        until("the report is there", || !reports().is_empty());
+        let report = reports()[0].clone();
+        let pool = report.lines().find(|line| line.starts_with("pool=cmwq/"));
+        assert!(pool.is_some_and(|pool| pool.ends_with('H')), "{report}");
+        assert_eq!(report.matches("of queue stuck, blocked in futex").count(), 2, "{report}");
+        assert!(report.contains("pending=1"), "{report}");
+        // The normal pool has nothing to do.
+        assert_eq!(reports().len(), 1, "{:?}", reports());
+        drop(leashes);
+        for task in tasks {
+            finish(task).expect("no panic");
+        }
+    });
+}

@@ -2,7 +2,7 @@
 //!
 //! [`Runtime`] is what the work of the cases calls; each method is the runtime's own, with nothing
 //! between that costs. [`Net`] adds sockets. A further runtime is a file here that implements both,
-//! a line in [`on!`] and its [`Contender`](crate::contender::Contender).
+//! a line in [`on!`] and its [`Contender`].
 //!
 //! The thread-per-core rivals have tasks that are not `Send` and I/O with owned buffers, so they
 //! have no face here: they are servers of their own (`rivals/`) that the echo case starts.

@@ -33,12 +33,14 @@
 //! else is read from atomics and `/proc`, so that it works beside any blocked task. What it shows of
 //! two workers may be of two moments.
 
+mod names;
 mod observed;
 mod rounds;
 mod tracker;
 mod watchdog;
 mod worker;
 
+pub(crate) use names::QueueNames;
 pub(crate) use observed::Observed;
 pub(crate) use rounds::Rounds;
 pub(crate) use watchdog::{Watchdog, spawn as spawn_watchdog};

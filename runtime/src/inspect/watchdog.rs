@@ -1,6 +1,6 @@
 //! The thread that tells of stalls.
 
-use super::WorkerLook;
+use super::{QueueNames, WorkerLook};
 use crate::contain::contain;
 use crate::metrics::Counter;
 use crate::runtime::Shared;
@@ -71,12 +71,15 @@ fn run(shared: &Shared) {
 impl Stall {
     fn tell(&self, shared: &Shared) {
         let pool = &shared.core(self.core).pool;
+        let names = QueueNames::of(&shared.queues.all());
+        let of_core = |&core: &usize| WorkerLook::of_core(shared, core, &names);
+        let workers = Workers(pool.cores.iter().flat_map(of_core).collect());
         tracing::error!(
             target: "cmwq",
             %pool,
             pending = self.pending,
             stalled_ms = self.stalled_ns / 1_000_000,
-            workers = %Workers(pool.cores.iter().flat_map(|&core| WorkerLook::of_core(shared, core)).collect()),
+            %workers,
             "a pool has work that waits and has started none for the time of the watchdog; its workers \
              are blocked or burn CPU, and no further one can be made: see max_workers_per_core, \
              RLIMIT_NPROC, pids.max"

@@ -1,5 +1,6 @@
 //! One look at one worker.
 
+use super::QueueNames;
 use crate::pool::Core;
 use crate::runtime::Shared;
 use crate::sys::proc::{self, Look};
@@ -7,6 +8,7 @@ use crate::sys::syscall;
 use crate::worker::{Flag, Phase, Worker};
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a worker is doing.
@@ -35,21 +37,26 @@ enum Position {
 struct Task {
     id: u64,
     location: &'static Location<'static>,
+    queue: Option<Arc<str>>,
 }
 
 impl WorkerLook {
     /// Looks at the workers of a core that have threads.
-    pub(crate) fn of_core(shared: &Shared, core: usize) -> impl Iterator<Item = WorkerLook> {
+    pub(crate) fn of_core(
+        shared: &Shared,
+        core: usize,
+        names: &QueueNames,
+    ) -> impl Iterator<Item = WorkerLook> {
         let core = shared.core(core);
-        core.crew.iter().filter_map(|worker| Self::of(core, worker))
+        core.crew.iter().filter_map(|worker| Self::of(core, worker, names))
     }
 
-    fn of(core: &Core, worker: &Worker) -> Option<WorkerLook> {
+    fn of(core: &Core, worker: &Worker, names: &QueueNames) -> Option<WorkerLook> {
         let tid = worker.tid();
         if tid == 0 {
             return None;
         }
-        let (stamp, task) = steady(worker);
+        let (stamp, task) = steady(worker, names);
         let phase = stamp.phase();
         let since = worker.observed.since(stamp);
         let position = if core.holder() == worker.index() {
@@ -79,16 +86,18 @@ impl WorkerLook {
 }
 
 /// The epoch of a worker and the task that belongs to it.
-fn steady(worker: &Worker) -> (crate::worker::Stamp, Option<Task>) {
+fn steady(worker: &Worker, names: &QueueNames) -> (crate::worker::Stamp, Option<Task>) {
     let mut stamp = worker.epoch.load();
     // A worker whose polls are shorter than this loop has nothing to show.
     for _ in 0..8 {
         let id = worker.task();
         let location = worker.location();
+        let queue = worker.queue();
         let after = worker.epoch.load();
         if after == stamp {
             let task = id.zip(location).filter(|_| stamp.phase() == Phase::User);
-            return (stamp, task.map(|(id, location)| Task { id, location }));
+            let queue = queue.and_then(|queue| names.get(queue.0));
+            return (stamp, task.map(|(id, location)| Task { id, location, queue }));
         }
         stamp = after;
     }
@@ -108,6 +117,9 @@ impl fmt::Display for WorkerLook {
             (Phase::Runtime, _) => return f.write_str("between tasks"),
             (Phase::User, Some(task)) => {
                 write!(f, "task {} spawned at {}", task.id, task.location)?;
+                if let Some(queue) = &task.queue {
+                    write!(f, " of queue {queue}")?;
+                }
             }
             (Phase::User, None) => f.write_str("a hook, waker or other code that is no task")?,
         }

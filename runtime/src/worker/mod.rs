@@ -10,6 +10,7 @@
 //! | `signal` | anybody (1), the thread (0) | the thread, on standby |
 //! | `tid`, `watch`, `gate` | the thread, before it is on standby or holder for the first time | detectors |
 //! | `location`, `task` | the thread, before each poll | reports |
+//! | `queue` | the thread, around items of workqueues | reports |
 //! | `observed` | whoever looks at the worker | reports |
 //! | `flags` | monitor sets, the thread clears | both |
 //!
@@ -63,6 +64,7 @@ pub(crate) use thread::spawn;
 
 use crate::detect::Gate;
 use crate::inspect::Observed;
+use crate::pool::QueueId;
 use crate::sync_types::{Mutex, lock};
 use crate::sys::proc::SyscallFile;
 use crossbeam_utils::CachePadded;
@@ -83,6 +85,8 @@ pub(crate) struct Worker {
     location: AtomicPtr<Location<'static>>,
     /// The id of that task; 0 for other user code.
     task: AtomicU64,
+    /// The pool_workqueue that the task is of, and 1; 0 for none.
+    queue: AtomicU64,
     /// Since when it has been in its epoch.
     pub(crate) observed: Observed,
     pub(crate) flags: flags::Flags,
@@ -105,6 +109,7 @@ impl Worker {
             gate: Mutex::new(None),
             location: AtomicPtr::new(std::ptr::null_mut()),
             task: AtomicU64::new(0),
+            queue: AtomicU64::new(0),
             observed: Observed::default(),
             flags: flags::Flags::default(),
             mark: mark::Mark::default(),
@@ -156,6 +161,16 @@ impl Worker {
     #[inline]
     fn set_task(&self, id: Option<crate::task::Id>) {
         self.task.store(id.map_or(0, crate::task::Id::as_u64), Ordering::Relaxed);
+    }
+
+    /// The pool_workqueue whose item it runs.
+    pub(crate) fn queue(&self) -> Option<QueueId> {
+        self.queue.load(Ordering::Relaxed).checked_sub(1).map(QueueId)
+    }
+
+    /// Only by the worker itself, at the start and the end of an item.
+    pub(crate) fn set_queue(&self, queue: Option<QueueId>) {
+        self.queue.store(queue.map_or(0, |queue| queue.0 + 1), Ordering::Relaxed);
     }
 
     /// Wakes the thread from standby, or keeps it from falling asleep.

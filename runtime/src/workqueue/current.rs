@@ -3,10 +3,15 @@
 //! Set for the time of a poll, by tasks of workqueues only. Polls do not nest on a thread: a
 //! `block_on` inside a poll waits without polling tasks, and what it polls itself is part of the
 //! outer item, whose slot it uses. So there is nothing to save.
+//!
+//! It is also where those who look on learn of the start and the end of an execution.
 
 use super::boost;
+use super::events::{self, EventKind};
 use super::pwq::PoolWorkqueue;
+use super::stats;
 use super::ticket::Ticket;
+use crate::context;
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
@@ -14,6 +19,8 @@ use std::sync::Arc;
 thread_local! {
     static CURRENT: Cell<(*const Arc<PoolWorkqueue>, *const Ticket)> =
         const { Cell::new((ptr::null(), ptr::null())) };
+    /// The thread's CPU time when the item began, if it is measured.
+    static BEGAN: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 /// This thread begins to run an item.
@@ -23,12 +30,33 @@ thread_local! {
 /// Both stay valid and in place until [`leave`] on this thread.
 pub(crate) unsafe fn enter(pwq: &Arc<PoolWorkqueue>, ticket: &Ticket) {
     CURRENT.set((pwq, ticket));
+    context::with_local(|local| {
+        local.into_iter().for_each(|local| local.worker().set_queue(Some(pwq.id())));
+    });
     boost::begin(pwq, ticket.get());
+    happened(EventKind::ExecuteStart, pwq);
+    BEGAN.set(stats::cpu_time());
 }
 
 pub(crate) fn leave() {
+    let began = BEGAN.take();
     boost::end();
+    with(|current| {
+        let Some((pwq, _)) = current else { return };
+        context::with_local(|local| {
+            stats::executed(pwq, local, began);
+            local.into_iter().for_each(|local| local.worker().set_queue(None));
+        });
+        happened(EventKind::ExecuteEnd, pwq);
+    });
     CURRENT.set((ptr::null(), ptr::null()));
+}
+
+fn happened(kind: EventKind, pwq: &PoolWorkqueue) {
+    events::happened(kind, pwq, || {
+        let location = context::with_local(|local| local?.worker().location());
+        context::current_task_id().zip(location)
+    });
 }
 
 /// Calls `f` with the item that this thread is running.

@@ -37,6 +37,12 @@
 //! A `reclaim` queue has a thread of its own that polls its items in pools that can make no worker: see
 //! `pool/rescue`. Each of its pool_workqueues has a line to it in its pool, for as long as it exists.
 //!
+//! # Looking at it
+//!
+//! `stats` counts per pool_workqueue, `events` records what happens to items while somebody asks for
+//! it, `dump` writes everything down. The list of recordings is the last lock of all. Stalled pools
+//! are the business of `crate::inspect`.
+//!
 //! # Changing attributes
 //!
 //! All new pool_workqueues are made before any old one is replaced. Old ones keep what they have and
@@ -64,7 +70,9 @@ mod builder;
 mod colour;
 mod current;
 mod drain;
+mod dump;
 mod error;
+mod events;
 mod flush;
 mod freeze;
 mod future;
@@ -90,12 +98,16 @@ mod work;
 pub use crate::topology::Scope;
 pub use attrs::Attrs;
 pub use builder::Builder;
+pub use dump::{Dump, dump};
 pub use error::BuildError;
+pub use events::{Event, EventKind, Recording, record};
 pub use flush::Flush;
 pub use handle::Workqueue;
+pub use stats::{Stats, measure_cpu_time};
 pub use system::{system, system_freezable, system_highpri, system_long, system_unbound};
 pub use work::{WeakWork, Work};
 
+pub(crate) use queue::Queue;
 pub(crate) use registry::Queues;
 
 /// Nice values.

@@ -3,6 +3,7 @@
 use super::accounts::{Accounts, Finished, ItemId, Place, Task};
 use super::boost::{Bonds, Item, Ledger, Waits};
 use super::current;
+use super::events::{self, EventKind};
 use super::flush::{Flushes, Gathering};
 use super::lending::Loan;
 use super::nodes::{Node, NodeState};
@@ -173,6 +174,7 @@ impl PoolWorkqueue {
             if inner.drains > 0 && !self.is_chained() {
                 return Err(Refused(task));
             }
+            events::happened(EventKind::Queue, self, || Some((task.id(), task.location())));
             if inner.keep.is_none() {
                 inner.keep = inner.queue.upgrade();
             }
@@ -288,6 +290,7 @@ impl PoolWorkqueue {
     /// Puts a task that was activated into the pool.
     fn start(&self, boosts: &mut Boosts, item: usize, task: Notified) -> Spot {
         self.stats.started.increment();
+        events::happened(EventKind::Activate, self, || Some((task.id(), task.location())));
         self.run(boosts, item, task)
     }
 
@@ -365,6 +368,12 @@ impl PoolWorkqueue {
     /// A flush is not waited for any more.
     pub(super) fn forget_flush(&self, gathering: &Arc<Gathering>) {
         self.lock().inner.flushes.forget(gathering);
+    }
+
+    /// Items that are queued and not done, and how many of them are inactive.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let books = &self.lock().inner.books;
+        (books.in_flight(), books.inactive())
     }
 
     /// Items that are queued and not done.

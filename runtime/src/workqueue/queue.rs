@@ -6,6 +6,7 @@ use super::nodes::{Limits, Node};
 use super::pods::{Group, Pods};
 use super::pools;
 use super::pwq::{Gate, Parts, PoolHold, PoolWorkqueue};
+use super::stats::PwqStats;
 use crate::pool::RescuerHold;
 use crate::runtime::Shared;
 use crate::sys::affinity::CpuSet;
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 /// What pool_workqueues need of their queue; does not refer to them.
 pub(crate) struct Common {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) name: Box<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) flags: Flags,
     /// Its futures.
     pub(crate) owned: OwnedTasks,
@@ -27,6 +28,8 @@ pub(crate) struct Common {
     pub(super) rescuer: Option<RescuerHold>,
     /// The warning about a flush that may never end was given.
     pub(super) has_warned: AtomicBool,
+    /// What pool_workqueues have counted that were replaced.
+    pub(super) past: PwqStats,
 }
 
 /// What is decided when a queue is built.
@@ -135,6 +138,7 @@ impl Queue {
             owned: OwnedTasks::new(shared.cores.len()),
             rescuer: settings.rescuer,
             has_warned: AtomicBool::new(false),
+            past: PwqStats::default(),
         });
         let admin = Admin {
             limits: settings.limits,
@@ -221,6 +225,30 @@ impl Queue {
         })
     }
 
+    /// Calls `f` with what each part has counted, and how many items it has in flight.
+    pub(super) fn for_each_stats(&self, mut f: impl FnMut(&PwqStats, usize)) {
+        // No pool_workqueue is replaced meanwhile, so none counts twice or not at all.
+        let pods = match &self.table {
+            Table::Bound(_) => None,
+            Table::Unbound(unbound) => {
+                Some(unbound.pods.read().unwrap_or_else(PoisonError::into_inner))
+            }
+        };
+        f(&self.common.past, 0);
+        let bound = match &self.table {
+            Table::Bound(pwqs) => &pwqs[..],
+            Table::Unbound(_) => &[],
+        };
+        let unbound = pods.iter().flat_map(|pods| pods.pwqs());
+        bound.iter().chain(unbound).for_each(|pwq| f(&pwq.stats, pwq.in_flight()));
+    }
+
+    /// The limits, whether it is frozen, whether it drains or is destroyed.
+    pub(super) fn settings_for_dump(&self) -> (Limits, bool, bool) {
+        let admin = self.admin();
+        (admin.limits, admin.is_frozen(), admin.drains > 0)
+    }
+
     /// All pool_workqueues, also those that were replaced and are not empty.
     pub(crate) fn pwqs(&self) -> Vec<Arc<PoolWorkqueue>> {
         match &self.table {
@@ -261,6 +289,9 @@ impl Queue {
     pub(super) fn retired_is_empty(&self, pwq: &Arc<PoolWorkqueue>) {
         let Table::Unbound(unbound) = &self.table else { return };
         let mut pods = unbound.pods.write().unwrap_or_else(PoisonError::into_inner);
+        if pods.pwqs().any(|old| Arc::ptr_eq(old, pwq)) {
+            self.common.inherit_stats(pwq);
+        }
         pods.remove(pwq);
     }
 }
@@ -334,7 +365,13 @@ impl Unbound {
     /// Returns what is to be dropped when no lock is held.
     fn commit(&self, prepared: Prepared) -> Vec<Pod> {
         let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
-        pods.replace(prepared.pods)
+        let replaced = pods.replace(prepared.pods);
+        for Pod { pwq, .. } in &replaced {
+            if !pods.pwqs().any(|kept| Arc::ptr_eq(kept, pwq)) {
+                pwq.common.inherit_stats(pwq);
+            }
+        }
+        replaced
     }
 
     fn share_out(&self, limits: Limits, cpus: &CpuSet) {
