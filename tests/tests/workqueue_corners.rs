@@ -1,5 +1,6 @@
 //! Corners of workqueues where two things meet.
 
+use cmwq::runtime::Builder;
 use cmwq::workqueue::Scope;
 use cmwq::{Work, Workqueue};
 use std::sync::Arc;
@@ -25,6 +26,16 @@ fn two_cpus() -> Option<[usize; 2]> {
         first.parse::<usize>().unwrap()..=last.parse::<usize>().unwrap()
     });
     Some([cpus.next()?, cpus.next()?])
+}
+
+fn scopeguard(count: Arc<AtomicUsize>) -> impl Drop {
+    struct Leave(Arc<AtomicUsize>);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    Leave(count)
 }
 
 #[cmwq::test]
@@ -62,4 +73,40 @@ async fn a_slot_goes_past_a_pool_whose_waiting_items_were_cancelled() {
     go.send(()).unwrap();
     active.await.unwrap();
     soon("the last item", last).await.unwrap();
+}
+
+/// Items whose numbers are used again while an abort or an await looks at them.
+#[test]
+fn aborts_and_awaits_race_with_the_end_of_items() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let queue = Workqueue::builder().max_active(1).build_on(runtime.handle()).unwrap();
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let work = |rounds: usize| {
+        let (running, most) = (running.clone(), most.clone());
+        async move {
+            let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+            most.fetch_max(now, Ordering::SeqCst);
+            let _leave = scopeguard(running);
+            for _ in 0..rounds {
+                cmwq::task::yield_now().await;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            let (queue, work) = (&queue, &work);
+            scope.spawn(move || {
+                let end = std::time::Instant::now() + Duration::from_secs(2);
+                let mut turn = thread;
+                while std::time::Instant::now() < end {
+                    let tasks: Vec<_> = (0..8).map(|_| queue.spawn(work(turn % 3))).collect();
+                    (0..(turn * 37) % 400).for_each(|_| std::hint::spin_loop());
+                    tasks.iter().for_each(|task| task.abort());
+                    turn += 1;
+                }
+            });
+        }
+    });
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    runtime.block_on(queue.flush());
 }

@@ -3,7 +3,9 @@
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
 
 /// Sits in the task's cell and names its item in the books of one pool_workqueue. Written under
-/// that one's lock; read by whoever has the task, which orders the two.
+/// that one's lock; read by whoever has the task to itself (its queue's reference, or as its poller),
+/// which orders the two. Others, who abort or await it, read under the lock: the item may be done at
+/// any moment, and its number another's.
 #[derive(Debug, Default)]
 pub(crate) struct Ticket {
     /// The item's index and one more; 0 while the task is not in flight.
