@@ -1,8 +1,9 @@
 //! Corners of workqueues where two things meet.
 
 use cmwq::runtime::Builder;
-use cmwq::workqueue::Scope;
+use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
+use futures::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -75,6 +76,96 @@ async fn a_slot_goes_past_a_pool_whose_waiting_items_were_cancelled() {
     soon("the last item", last).await.unwrap();
 }
 
+#[cmwq::test]
+async fn awaiting_a_later_item_is_told_after_a_change_of_attributes_too() {
+    let queue = Workqueue::builder().ordered().build().unwrap();
+    let own = queue.clone();
+    let outer = queue.spawn(async move {
+        // From now on new items go to a pool that begins when this one is done.
+        own.set_attrs(Attrs::new().nice(1)).unwrap();
+        own.spawn(async {}).await
+    });
+    let inner = soon("the outer item", outer).await.unwrap();
+    assert!(inner.unwrap_err().is_deadlock());
+}
+
+#[cmwq::test]
+async fn awaiting_a_later_item_is_told_in_a_frozen_queue_too() {
+    let queue = Workqueue::builder().ordered().build().unwrap();
+    let own = queue.clone();
+    let outer = queue.spawn(async move {
+        own.freeze();
+        let inner = own.spawn(async {}).await;
+        own.thaw();
+        inner
+    });
+    let inner = soon("the outer item", outer).await.unwrap();
+    assert!(inner.unwrap_err().is_deadlock());
+}
+
+#[cmwq::test]
+async fn a_slot_is_lent_in_a_frozen_queue_too() {
+    let queue = Workqueue::builder().max_active(1).build().unwrap();
+    let own = queue.clone();
+    let (frozen, is_frozen) = cmwq::sync::oneshot::channel::<()>();
+    let outer = queue.spawn_on(0, async move {
+        own.freeze();
+        frozen.send(()).unwrap();
+        let (first, second) = (own.spawn_on(0, async { 1 }), own.spawn_on(0, async { 2 }));
+        first.await.unwrap() + second.await.unwrap()
+    });
+    is_frozen.await.unwrap();
+    cmwq::time::sleep(Duration::from_millis(20)).await;
+    assert!(!outer.is_finished());
+    queue.thaw();
+    assert_eq!(soon("the outer item", outer).await.unwrap(), 3);
+}
+
+#[cmwq::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_is_lent_to_items_of_several_pools() {
+    let Some([first, second]) = two_cpus() else { return };
+    let queue = Workqueue::builder().max_active(1).build().unwrap();
+    let own = queue.clone();
+    let (done, is_done) = cmwq::sync::oneshot::channel::<()>();
+    let (go, wait) = cmwq::sync::oneshot::channel::<()>();
+    let (here, there) = (first, second);
+    let outer = queue.spawn_on(here, async move {
+        wait.await.unwrap();
+        // The same number in the books of two pools. A set polls only what was woken.
+        let inner = [own.spawn_on(here, async {}), own.spawn_on(there, async {})];
+        let mut inner = FuturesUnordered::from_iter(inner);
+        while let Some(result) = inner.next().await {
+            result.unwrap();
+        }
+        done.send(()).unwrap();
+    });
+    let other = queue.spawn_on(there, async move { is_done.await.unwrap() });
+    go.send(()).unwrap();
+    soon("the outer item", outer).await.unwrap();
+    other.await.unwrap();
+}
+
+#[cmwq::test]
+async fn a_future_that_was_aborted_before_a_freeze_is_dropped() {
+    let queue = Workqueue::builder().build().unwrap();
+    let (busy, is_busy) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let spinner = queue.spawn_on(0, async move {
+        busy.send(()).unwrap();
+        // Busy, not blocked: nobody takes the core over soon.
+        while wait.try_recv().is_err() {
+            std::hint::spin_loop();
+        }
+    });
+    cmwq::task::block_in_place(|| is_busy.recv()).unwrap();
+    let aborted = queue.spawn_on(0, async {});
+    aborted.abort();
+    queue.freeze();
+    go.send(()).unwrap();
+    spinner.await.unwrap();
+    assert!(soon("the aborted future", aborted).await.unwrap_err().is_cancelled());
+}
+
 /// Items whose numbers are used again while an abort or an await looks at them.
 #[test]
 fn aborts_and_awaits_race_with_the_end_of_items() {
@@ -107,6 +198,6 @@ fn aborts_and_awaits_race_with_the_end_of_items() {
             });
         }
     });
-    assert_eq!(most.load(Ordering::SeqCst), 1);
+    assert!(most.load(Ordering::SeqCst) <= 1, "more in progress than max_active");
     runtime.block_on(queue.flush());
 }

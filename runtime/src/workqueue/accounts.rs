@@ -272,9 +272,9 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
         self.items.get(id.index).is_some_and(|item| item.serial == id.serial)
     }
 
-    /// Is the item inactive for want of a slot?
+    /// Is the item inactive, so that it will want a slot?
     pub(super) fn lacks_slot(&self, index: usize) -> bool {
-        !self.is_stopped() && matches!(self.items[index].place, Place::Inactive)
+        matches!(self.items[index].place, Place::Inactive)
     }
 
     /// The loan of an item that awaited others, if it did.
@@ -287,12 +287,18 @@ impl<T: Task, K: Copy, L: Clone> Accounts<T, K, L> {
         self.items[index].lends.get_or_insert_with(new).clone()
     }
 
-    /// Activates an inactive item on the slot of one that awaits it. Returns whether it did.
+    /// Activates an inactive item on the slot of one that awaits it. Returns whether it did. While
+    /// the queue is frozen the item is held: who awaits it may not look again after the thaw.
     pub(super) fn borrow(&mut self, id: ItemId, loan: L, run: impl FnOnce(usize, T) -> K) -> bool {
         if !self.is_alive(id) || !self.lacks_slot(id.index) {
             return false;
         }
-        self.run(id.index, run);
+        if self.is_frozen && !self.is_closed {
+            let task = self.unlink(id.index);
+            self.append(id.index, task, Place::Held);
+        } else {
+            self.run(id.index, run);
+        }
         self.items[id.index].slot = Slot::Lent(loan);
         true
     }

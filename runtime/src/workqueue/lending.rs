@@ -6,6 +6,9 @@
 //! before B, which it awaits no more, B is counted itself, and for a while the queue may be one over
 //! its limit.
 //!
+//! In a frozen queue the slot is lent all the same, and the borrower begins at the thaw: the lender
+//! will not be polled again to ask for it.
+//!
 //! A loan's lock is taken before any pool_workqueue's.
 
 use super::accounts::ItemId;
@@ -46,6 +49,8 @@ pub(super) trait Lending: Sized {
     fn borrow(&self, item: ItemId, loan: &Arc<Loan<Self>>) -> bool;
     /// The lender of an item's slot is done.
     fn keep_loan(&self, item: ItemId);
+    /// Is it the same one? Each numbers its items for itself.
+    fn is(&self, other: &Self) -> bool;
 }
 
 impl Lending for Arc<PoolWorkqueue> {
@@ -55,6 +60,10 @@ impl Lending for Arc<PoolWorkqueue> {
 
     fn keep_loan(&self, item: ItemId) {
         PoolWorkqueue::keep_loan(self, item);
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self, other)
     }
 }
 
@@ -77,7 +86,7 @@ impl<P: Lending> Loan<P> {
     /// The lender awaits an item.
     pub(super) fn offer(self: &Arc<Self>, pwq: P, item: ItemId) {
         let mut state = lock(&self.0);
-        let is_known = |(_, known): &(P, ItemId)| *known == item;
+        let is_known = |(its, known): &(P, ItemId)| *known == item && its.is(&pwq);
         if state.borrower.is_none() {
             if pwq.borrow(item, self) {
                 state.borrower = Some((pwq, item));

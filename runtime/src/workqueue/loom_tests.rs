@@ -145,6 +145,10 @@ impl Lending for Pwq {
         books.keep_loan(item, slots);
         books.activate(slots, start(pool));
     }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// Notices a wake.

@@ -424,9 +424,14 @@ impl PoolWorkqueue {
     pub(super) fn freeze(&self) {
         let mut state = self.lock();
         let urgent = self.urgent.get().map(|urgent| urgent.pool.worklist.take_all_of(self.id));
-        let mut recalled = urgent.unwrap_or_default();
-        recalled.extend(self.pool.worklist.take_all_of(self.id));
+        let mut all = urgent.unwrap_or_default();
+        all.extend(self.pool.worklist.take_all_of(self.id));
+        let (aborted, recalled): (Vec<_>, _) = all.into_iter().partition(Notified::is_aborted);
         state.inner.books.freeze(recalled);
+        // Not to be polled. They are futures, whose keys nobody needs.
+        for task in aborted {
+            self.push(task, false);
+        }
     }
 
     pub(super) fn thaw(self: &Arc<Self>) {
@@ -490,7 +495,14 @@ impl PoolWorkqueue {
     /// Activates an inactive item on a slot that is lent to it. Returns whether it did.
     pub(super) fn borrow(&self, item: ItemId, loan: &Arc<Loan>) -> bool {
         let Inner { books, boosts, .. } = &mut self.lock().inner;
-        books.borrow(item, loan.clone(), |item, task| self.start(boosts, item, task))
+        let is_lent = books.borrow(item, loan.clone(), |item, task| {
+            events::happened(EventKind::Activate, self, || Some((task.id(), task.location())));
+            self.run(boosts, item, task)
+        });
+        if is_lent {
+            self.stats.started.increment();
+        }
+        is_lent
     }
 
     /// The lender of an item's slot is done.
