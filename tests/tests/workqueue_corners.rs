@@ -166,6 +166,22 @@ async fn a_future_that_was_aborted_before_a_freeze_is_dropped() {
     assert!(soon("the aborted future", aborted).await.unwrap_err().is_cancelled());
 }
 
+#[cmwq::test]
+async fn a_sleep_outlives_the_pool_on_which_it_began() {
+    let queue = Workqueue::builder().unbound().nice(3).build().unwrap();
+    let begun = queue.spawn(async {
+        let mut sleep = Box::pin(cmwq::time::sleep(Duration::from_millis(1)));
+        sleep.as_mut().await;
+        sleep
+    });
+    let mut sleep = begun.await.unwrap();
+    soon("the destruction", queue.destroy()).await;
+    // The threads of the pool end.
+    cmwq::time::sleep(Duration::from_millis(500)).await;
+    sleep.as_mut().reset(cmwq::time::Instant::now() + Duration::from_millis(5));
+    soon("the sleep", sleep).await;
+}
+
 /// Items whose numbers are used again while an abort or an await looks at them.
 #[test]
 fn aborts_and_awaits_race_with_the_end_of_items() {

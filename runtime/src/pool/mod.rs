@@ -284,6 +284,8 @@ impl Core {
     /// is inside a poll, which may register a socket or a timer.
     pub(crate) fn is_deserted(&self) -> bool {
         self.pool.worklist.is_empty()
+            // A sleep that is over, which may begin anew anywhere, has a reference too.
+            && Arc::strong_count(&self.timers) == 1
             && self.timers.is_empty()
             && self.park.io().is_unused()
             && !self.has_chores()

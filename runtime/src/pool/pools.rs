@@ -12,8 +12,8 @@
 //! ```
 //!
 //! A core of a *released* pool closes when its holder has nothing to do and nothing is left that might
-//! want it: no socket in its driver, no timer in its wheel, no worker of it inside a poll, which might
-//! register one. Its threads end. It looks again every [`LOOK_NS`], since a socket that somebody drops
+//! want it: no socket in its driver, no timer of its wheel, armed or not, no worker of it inside a
+//! poll, which might register one. Its threads end. It looks again every [`LOOK_NS`], since a socket that somebody drops
 //! tells nobody. When all cores are closed and the last thread has gone the pool is *vacant*, and a
 //! later pool with as many cores gets its place, attributes apart. Cores are never freed: see
 //! [`super::table`]. So memory is bounded by the pools that were in use at once.
