@@ -68,6 +68,7 @@ mod attrs;
 mod boost;
 mod builder;
 mod colour;
+mod congested;
 mod current;
 mod drain;
 mod dump;

@@ -381,6 +381,11 @@ impl PoolWorkqueue {
         self.lock().inner.books.in_flight()
     }
 
+    /// Does the limit hold items back?
+    pub(super) fn is_congested(&self) -> bool {
+        self.lock().inner.books.inactive() > 0
+    }
+
     /// Items that were ever queued, and those that are not done.
     pub(super) fn counts(&self) -> (u64, usize) {
         let books = &self.lock().inner.books;
