@@ -59,7 +59,6 @@ pub mod time;
 mod topology;
 mod unpinned;
 mod worker;
-#[allow(dead_code, reason = "built in steps: what is not used yet is used by the next ones")]
 pub mod workqueue;
 
 pub mod net {

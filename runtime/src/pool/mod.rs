@@ -46,7 +46,6 @@
 //!   a stale holder would be a second producer. Each worker keeps its own ring.
 //! - *Creating the standby when it is needed*: `pthread_create` takes 6 to 20 us, a futex wake 2.
 
-#[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod attrs;
 mod bits;
 mod crew;
@@ -56,23 +55,17 @@ mod inject;
 mod notice;
 mod park;
 mod park_word;
-#[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod pools;
 mod rescue;
-#[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod site;
-#[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod sleepers;
 mod stuck;
-#[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod table;
 mod takeover;
 mod verdict;
 mod watch;
 mod watch_role;
-#[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod worker_pool;
-#[allow(dead_code, reason = "the workqueues that use all of it come next")]
 mod worklist;
 
 #[cfg(all(test, cmwq_loom))]
@@ -90,8 +83,6 @@ pub(crate) use inject::Inject;
 use notice::Notice;
 pub(crate) use park::CorePark;
 pub(crate) use park_word::Bed;
-#[allow(unused_imports, reason = "the workqueues that use all of it come next")]
-pub(crate) use pools::PoolRef;
 pub(crate) use pools::{LOOK_NS, Pools};
 pub(crate) use rescue::{LineHold, RescuerHold, Rescuers};
 pub(crate) use site::{Site, Works};
@@ -99,8 +90,7 @@ pub(crate) use table::Table;
 pub(crate) use verdict::{Claim, Verdict};
 pub(crate) use watch::{Post, Watch};
 pub(crate) use worker_pool::{HIGH_NICE, PoolKind, WorkerPool};
-#[allow(unused_imports, reason = "the workqueues that use all of it come next")]
-pub(crate) use worklist::{Key, QueueId, TaskList, Worklist};
+pub(crate) use worklist::{Key, QueueId, Worklist};
 
 use crate::contain::contain;
 use crate::detect::Sentinel;

@@ -39,10 +39,9 @@ pub(crate) struct Key {
     serial: u64,
 }
 
-/// Tasks in order. Not locked by itself: [`Worklist`] is, and so is the list of inactive tasks of a
-/// pool_workqueue.
+/// Tasks in order. Not locked by itself: [`Worklist`] is.
 #[derive(Default)]
-pub(crate) struct TaskList {
+struct TaskList {
     entries: Slab<Entry>,
     /// Of the last push.
     serial: u64,
@@ -61,10 +60,6 @@ struct Entry {
 impl TaskList {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     pub(crate) fn push_back(&mut self, task: Notified, queue: QueueId) -> Key {

@@ -168,7 +168,6 @@ impl Shared {
     }
 
     /// The machine, as it was when the runtime was built.
-    #[allow(dead_code, reason = "the workqueues that ask come next")]
     pub(crate) fn topology(&self) -> &Topology {
         &self.pools.site.topology
     }
