@@ -6,6 +6,7 @@ use cmwq_tests::child::{Prepare, in_child, is_child};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::{Beside, Case, confine, run, skip, until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::time::Duration;
 
 /// Threads of all processes of this user.
 fn threads_of_user() -> u64 {
@@ -36,6 +37,31 @@ fn reaches_the_limit() {
     assert!(entered < 40, "{entered} of 40 tasks run at the limit");
     crowd.finish();
     beside.progress().expect("everything goes on");
+}
+
+/// Workers that are idle for long leave, but for two that stand by.
+#[test]
+fn surplus_workers_leave() {
+    run("surplus_workers_leave", || {
+        let keep_alive = Duration::from_millis(50);
+        let runtime = Case::Auto.start_with(1, |builder| {
+            builder.thread_keep_alive(keep_alive);
+        });
+        let crowd = Crowd::start(&runtime, 12);
+        until("all of them are blocked", || crowd.entered() == 12);
+        assert!(workers() > 12, "one for each, and one that works");
+        crowd.finish();
+        until("the surplus has left", || workers() <= 3);
+        std::thread::sleep(4 * keep_alive);
+        assert_eq!(workers(), 3, "a holder and two more stay");
+    });
+}
+
+/// Threads that are workers of a bound pool.
+fn workers() -> usize {
+    let process = procfs::process::Process::myself().expect("/proc is mounted");
+    let names = process.tasks().expect("own threads").flatten().filter_map(|task| task.stat().ok());
+    names.filter(|stat| stat.comm.starts_with("cmwq/") && stat.comm.contains(':')).count()
 }
 
 /// RLIMIT_NPROC is reached while the runtime runs, and raised again later.

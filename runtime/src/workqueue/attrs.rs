@@ -39,15 +39,17 @@ impl Attrs {
         Self { nice: 0, cpus: None, scope: Scope::CacheShard, strict: false }
     }
 
-    /// The nice value of the workers, from -20 to 19. Below that of the process it takes
-    /// CAP_SYS_NICE or RLIMIT_NICE; where those are missing the workers stay at 0.
+    /// What is added to the nice value that the thread had which built the runtime, from -20 to 19.
+    /// Less than 0 takes CAP_SYS_NICE or RLIMIT_NICE; where those are missing the workers get the
+    /// lowest value that they may have.
     pub fn nice(mut self, nice: i32) -> Self {
         self.nice = nice;
         self
     }
 
     /// The CPUs that the workers may use. Those that the process may not use are left out; if none is
-    /// left, all that it may use are meant, as in the kernel.
+    /// left, all that it may use are meant, as in the kernel, except for the isolated ones. Those
+    /// (`isolcpus=`, isolated cpusets) are used only where they are asked for here.
     pub fn cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
         self.cpus = Some(cpus.into_iter().collect());
         self
@@ -59,8 +61,9 @@ impl Attrs {
         self
     }
 
-    /// Are workers confined to the CPUs of their group? Otherwise they begin there, and the
-    /// operating system may move them to other CPUs of the queue.
+    /// Are workers confined to the CPUs of their group? In the kernel those of a queue that is not
+    /// strict are put back there when they are woken, and may be moved out of it later. Here they are
+    /// confined in any case: a program would need two system calls for each wake to do the same.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
