@@ -150,6 +150,27 @@ fn names_task_place_and_system_call() {
     });
 }
 
+/// Without a detector one blocking task is enough.
+#[test]
+fn told_without_a_detector() {
+    run("told_without_a_detector", || {
+        record();
+        let runtime = Case::Auto.start_with(1, |builder| {
+            builder.detector(cmwq::runtime::Detector::Off).watchdog(PERIOD);
+        });
+        let (leash, held) = mpsc::channel::<()>();
+        let blocks = runtime.spawn(async move {
+            let _ = held.recv();
+        });
+        let waits = runtime.spawn(async {});
+        until("the report is there", || !reports().is_empty());
+        assert!(reports()[0].contains("1 busy, 1 idle"), "{:?}", reports());
+        drop(leash);
+        finish(blocks).expect("no panic");
+        finish(waits).expect("no panic");
+    });
+}
+
 /// A zero turns it off, and it needs no thread then.
 #[test]
 fn off() {
