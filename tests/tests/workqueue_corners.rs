@@ -172,9 +172,10 @@ async fn a_sleep_outlives_the_pool_on_which_it_began() {
     let begun = queue.spawn(async {
         let mut sleep = Box::pin(cmwq::time::sleep(Duration::from_millis(1)));
         sleep.as_mut().await;
-        sleep
+        // Not awaited once more.
+        (sleep,)
     });
-    let mut sleep = begun.await.unwrap();
+    let (mut sleep,) = begun.await.unwrap();
     soon("the destruction", queue.destroy()).await;
     // The threads of the pool end.
     cmwq::time::sleep(Duration::from_millis(500)).await;
