@@ -43,6 +43,12 @@ impl Current {
         lock(&self.attrs).clone()
     }
 
+    /// Gives the calling thread the pool's CPUs.
+    pub(super) fn confine(&self) {
+        // Refused when a cpuset no longer has them: the kernel's choice is as good.
+        let _ = sys::affinity::set(0, &lock(&self.attrs).cpus);
+    }
+
     /// While the pool has no threads.
     pub(super) fn set(&self, attrs: PoolAttrs) {
         let mut current = lock(&self.attrs);

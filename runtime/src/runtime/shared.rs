@@ -71,12 +71,17 @@ impl Original {
         }
     }
 
-    /// Gives it to the calling thread.
-    pub(crate) fn apply(&self) {
+    /// Gives the calling thread the CPUs.
+    pub(crate) fn confine(&self) {
         if let Some(cpus) = &self.cpus {
             // A cpuset may have shrunk meanwhile; the kernel's choice then stands.
             let _ = sys::affinity::set(0, cpus);
         }
+    }
+
+    /// Gives it to the calling thread.
+    pub(crate) fn apply(&self) {
+        self.confine();
         sys::thread::set_timer_slack_ns(self.slack_ns);
         if sys::thread::nice() != self.nice {
             // Refused only where a thread that was made less urgent may not go back.

@@ -47,7 +47,8 @@ impl RescuerHold {
         // No thread's name has a NUL.
         let name = format!("cmwq/R-{}", queue.replace('\0', "?"));
         let (thread, runtime) = (rescuer.clone(), shared.clone());
-        let run = move || Round { shared: &runtime, rescuer: &thread, attended: Vec::new() }.run();
+        let attended = Vec::with_capacity(ATTENDED);
+        let run = move || Round { shared: &runtime, rescuer: &thread, at: None, attended }.run();
         shared.spawn_thread(name, shared.config.stack_size, run)?;
         Ok(Self(rescuer))
     }
@@ -89,6 +90,9 @@ impl Drop for LineHold {
 const TURN: usize = 16;
 /// How long to wait for a push before timers and I/O are looked at again.
 const LOOK: Duration = Duration::from_millis(1);
+/// Pools at a time; others that call wait until one of these is left. Not more than there is room
+/// for, since there may be no memory.
+const ATTENDED: usize = 64;
 /// Like a kernel's rescuer.
 const NICE: i32 = -20;
 
@@ -96,6 +100,8 @@ const NICE: i32 = -20;
 struct Round<'a> {
     shared: &'a Arc<Shared>,
     rescuer: &'a Rescuer,
+    /// The core among whose workers the thread is.
+    at: Option<usize>,
     /// Lines that were called, and whose pools have no free worker yet.
     attended: Vec<Arc<Line>>,
 }
@@ -116,16 +122,18 @@ impl Round<'_> {
                 break;
             }
             self.answer();
-            // All of them: each gets its turn.
-            let attended = self.attended.clone();
-            let polls: usize = attended.iter().map(|line| self.turn(line)).sum();
+            let polls = self.turns();
             if self.attended.is_empty() {
+                // The next pool there may be another.
+                self.at = None;
                 self.rescuer.bell.wait(ticket, None);
             } else if polls == 0 {
                 self.rescuer.bell.wait(ticket, Some(LOOK));
             }
         }
-        self.attended.clone().iter().for_each(|line| self.leave(line));
+        while let Some(line) = self.attended.pop() {
+            self.leave(&line);
+        }
         let _entered = context::enter(self.shared, self.shared.any_core());
         call_hook(hooks.on_stop.as_ref());
     }
@@ -133,8 +141,9 @@ impl Round<'_> {
     /// Attends to the pools that have called.
     fn answer(&mut self) {
         let lines = lock(&self.rescuer.lines);
-        for line in lines.iter().filter(|line| line.take_call()) {
-            if self.attended.iter().any(|other| Arc::ptr_eq(other, line)) {
+        for line in lines.iter() {
+            let is_full = self.attended.len() == ATTENDED;
+            if is_full || !line.take_call() || self.attends(line) {
                 continue;
             }
             if self.attended.is_empty() {
@@ -145,23 +154,46 @@ impl Round<'_> {
         }
     }
 
-    /// A turn for a pool; leaves it if a worker is free there. Returns how many polls were made.
-    fn turn(&mut self, line: &Arc<Line>) -> usize {
-        let (core, pool) = (self.shared.core(line.core), self.pool(line));
-        let entered = context::enter(self.shared, core.index);
-        move_to(core, self.shared);
-        let tasks = std::iter::from_fn(|| pool.worklist.pop_of(line.queue)).take(TURN);
-        let polls = tasks.map(|task| poll(core, line, task)).count();
-        pool.cores.iter().for_each(|&core| drive(self.shared.core(core)));
-        drop(entered);
-        if !pool.is_stuck(self.shared) {
-            self.leave(line);
+    fn attends(&self, line: &Arc<Line>) -> bool {
+        self.attended.iter().any(|other| Arc::ptr_eq(other, line))
+    }
+
+    /// A turn for each; leaves pools that have a free worker. Returns how many polls were made.
+    fn turns(&mut self) -> usize {
+        let (mut polls, mut next) = (0, 0);
+        while let Some(line) = self.attended.get(next).cloned() {
+            polls += self.turn(&line);
+            if self.is_needed(&line) {
+                next += 1;
+            } else {
+                self.attended.remove(next);
+                self.leave(&line);
+            }
         }
         polls
     }
 
-    fn leave(&mut self, line: &Arc<Line>) {
-        self.attended.retain(|other| !Arc::ptr_eq(other, line));
+    fn turn(&mut self, line: &Line) -> usize {
+        let (shared, core) = (self.shared, self.shared.core(line.core));
+        let _entered = context::enter(shared, core.index);
+        if self.at.replace(core.index) != Some(core.index) {
+            move_to(core, shared);
+        }
+        let pool = &core.pool;
+        let tasks = std::iter::from_fn(|| pool.worklist.pop_of(line.queue)).take(TURN);
+        let polls = tasks.map(|task| poll(core, line, task)).count();
+        pool.cores.iter().for_each(|&core| drive(shared.core(core)));
+        polls
+    }
+
+    /// Not any more when a worker is free, or the pool_workqueue is gone.
+    fn is_needed(&self, line: &Arc<Line>) -> bool {
+        self.pool(line).is_stuck(self.shared)
+            && lock(&self.rescuer.lines).iter().any(|other| Arc::ptr_eq(other, line))
+    }
+
+    /// The line is not among those attended any more.
+    fn leave(&self, line: &Line) {
         let pool = self.pool(line);
         pool.lines.guests.go();
         if self.attended.is_empty() {
@@ -199,11 +231,9 @@ fn drive(core: &Core) {
 
 /// Makes the calling thread run where the workers of a core run.
 fn move_to(core: &Core, shared: &Shared) {
-    let attrs = core.pool.attrs();
     if core.cpu.is_some() {
         core.pin_current_thread();
-    } else if let Some(cpus) = attrs.map(|attrs| attrs.cpus).or(shared.original.cpus.clone()) {
-        // Refused when a cpuset no longer has them: the kernel's choice is as good.
-        let _ = sys::affinity::set(0, &cpus);
+    } else if !core.pool.confine_current_thread() {
+        shared.original.confine();
     }
 }
