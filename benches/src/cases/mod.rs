@@ -13,11 +13,12 @@ mod scale;
 mod scheduler;
 mod short;
 mod timers;
+mod workqueue;
 
 use crate::case::Case;
 
 /// In the order in which they run.
-pub const ALL: [&dyn Case; 13] = [
+pub const ALL: [&dyn Case; 14] = [
     &scheduler::Scheduler,
     &channels::Channels,
     &timers::Timers,
@@ -31,4 +32,5 @@ pub const ALL: [&dyn Case; 13] = [
     &detect::Detect,
     &memory::Memory,
     &idle::Idle,
+    &workqueue::Workqueues,
 ];
