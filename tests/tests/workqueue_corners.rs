@@ -5,7 +5,7 @@ use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Longer than anything here takes, unless it hangs.
@@ -217,4 +217,31 @@ fn aborts_and_awaits_race_with_the_end_of_items() {
     });
     assert!(most.load(Ordering::SeqCst) <= 1, "more in progress than max_active");
     runtime.block_on(queue.flush());
+}
+
+/// A work that is being disabled is taken back by whoever comes first.
+#[cmwq::test]
+async fn a_work_is_delayed_and_disabled_at_once() {
+    let queue = Workqueue::builder().build().unwrap();
+    let work = Work::new(|| ());
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (other, queue, over) = (work.clone(), &queue, &over);
+        let disabler = scope.spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                other.disable();
+                other.enable();
+            }
+        });
+        for _ in 0..100_000 {
+            if disabler.is_finished() {
+                break;
+            }
+            work.mod_delayed(queue, LONG);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    work.cancel();
+    assert!(work.queue(&queue));
+    work.flush().await;
 }

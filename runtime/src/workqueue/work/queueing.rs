@@ -37,6 +37,9 @@ impl<T: Target> Control<T> {
             if state.disabled == 0 {
                 let token = grabbed.unwrap_or_else(|| task.queue());
                 self.delay(state, later, token, target, delay);
+            } else {
+                // It is being disabled, and was still pending.
+                grabbed.into_iter().for_each(|token| later.take_back(token));
             }
             was_pending
         })
