@@ -69,9 +69,11 @@ mod boost;
 mod builder;
 mod colour;
 mod congested;
+mod cpu_error;
 mod current;
 mod drain;
 mod dump;
+mod each_cpu;
 mod error;
 mod events;
 mod flush;
@@ -100,6 +102,10 @@ pub use crate::topology::Scope;
 pub use attrs::Attrs;
 pub use builder::Builder;
 pub use dump::{Dump, dump};
+pub use cpu_error::CpuError;
+pub use each_cpu::{
+    schedule_on_each_cpu, schedule_on_each_cpu_blocking, work_on_cpu, work_on_cpu_blocking,
+};
 pub use error::BuildError;
 pub use events::{Event, EventKind, Recording, record};
 pub use flush::Flush;
