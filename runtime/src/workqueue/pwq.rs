@@ -377,7 +377,6 @@ impl PoolWorkqueue {
     }
 
     /// Items that are queued and not done.
-    #[allow(dead_code, reason = "for statistics, which come next; tests ask too")]
     pub(crate) fn in_flight(&self) -> usize {
         self.lock().inner.books.in_flight()
     }

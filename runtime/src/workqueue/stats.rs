@@ -23,7 +23,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[derive(Debug, Default)]
-#[allow(dead_code, reason = "read by statistics, which come next")]
 pub(crate) struct PwqStats {
     /// Items that were activated.
     pub(crate) started: Counter,
