@@ -15,6 +15,7 @@
 //! - *A callback*: the same.
 
 use super::pwq::PoolWorkqueue;
+use crate::context;
 use crate::sync_types::{Mutex, lock};
 use crate::task::Id;
 use std::collections::VecDeque;
@@ -81,7 +82,8 @@ pub struct Event {
     pub task: Id,
     /// Where the future was spawned, or the work item made.
     pub location: &'static Location<'static>,
-    /// The pool of workers, as the names of its threads begin.
+    /// The pool of workers, as the names of its threads begin: that of the queue, and of an execution the
+    /// one in which it happens.
     pub pool: String,
 }
 
@@ -185,7 +187,11 @@ pub(super) fn happened(
 #[cold]
 fn note(kind: EventKind, pwq: &PoolWorkqueue, task: Option<(Id, &'static Location<'static>)>) {
     let Some((task, location)) = task else { return };
-    let (queue, pool) = (pwq.common.name.clone(), pwq.pool().to_string());
+    // A raised item is executed in another pool than that of its queue.
+    let here = || context::with_local(|local| local.map(|local| local.core().pool.to_string()));
+    let is_execution = matches!(kind, EventKind::ExecuteStart | EventKind::ExecuteEnd);
+    let pool = is_execution.then(here).flatten().unwrap_or_else(|| pwq.pool().to_string());
+    let queue = pwq.common.name.clone();
     // The time is read under the lock, so that it rises within a buffer.
     for buffer in &*recordings() {
         let (queue, pool) = (queue.clone(), pool.clone());
