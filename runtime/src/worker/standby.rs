@@ -37,6 +37,10 @@ impl Local {
             worker.epoch.enter(Phase::Parked);
             core.crew.standby().insert(worker.index() as usize);
             self.arrive();
+            if core.crew.has_surplus() {
+                // Or it sleeps without an end, and nobody sends the surplus home.
+                self.shared().monitor.wake_if_asleep();
+            }
             if !(core.needs_worker() || main.is_woken() || self.must_end()) {
                 self.sleep();
             }

@@ -32,9 +32,12 @@ impl Gathering {
 
     /// A pool_workqueue reports. Wakes: not under a lock.
     pub(super) fn report(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(waker) = lock(&self.waker).take()
-        {
+        if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        // A statement of its own: the lock is not held while the waker runs.
+        let waker = lock(&self.waker).take();
+        if let Some(waker) = waker {
             crate::contain::contain(|| waker.wake());
         }
     }

@@ -101,8 +101,8 @@ mod work;
 pub use crate::topology::Scope;
 pub use attrs::Attrs;
 pub use builder::Builder;
-pub use dump::{Dump, dump};
 pub use cpu_error::CpuError;
+pub use dump::{Dump, dump};
 pub use each_cpu::{
     schedule_on_each_cpu, schedule_on_each_cpu_blocking, work_on_cpu, work_on_cpu_blocking,
 };

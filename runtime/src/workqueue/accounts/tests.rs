@@ -86,7 +86,7 @@ fn what_is_plugged_waits_and_has_no_slot() {
     let mut bench = Bench::new(Some(1));
     bench.books.is_plugged = true;
     let item = bench.admit(0, Kind::Future);
-    assert!(!bench.books.lacks_slot(item), "no loan helps it");
+    assert!(bench.books.lacks_slot(item), "who awaits it here waits for ever");
     bench.activate();
     assert!(bench.pool.is_empty() && bench.slots.is_free());
     bench.books.is_plugged = false;

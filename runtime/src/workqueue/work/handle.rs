@@ -157,6 +157,7 @@ impl Work {
     }
 
     fn queue_at(&self, queue: &Workqueue, place: Place) -> bool {
+        queue.queue.common.shared.assert_not_forked();
         self.inner.control.queue(&self.inner.task, &mut Destination::new(queue, place))
     }
 
