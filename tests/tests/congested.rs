@@ -6,7 +6,7 @@ use cmwq_tests::until;
 
 const NO_SUCH_CPU: usize = 1_000_000;
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn congestion_is_of_a_pool_and_its_limit() {
     let queue = Workqueue::builder().unbound().scope(Scope::System).max_active(1).build().unwrap();
     let (end, ended) = cmwq::sync::oneshot::channel::<()>();

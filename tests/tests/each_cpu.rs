@@ -114,7 +114,7 @@ fn a_panic_on_one_cpu_does_not_keep_the_others() {
     assert_eq!(calls.load(Ordering::SeqCst), 3);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_call_that_is_dropped_is_made_all_the_same() {
     let (called, mut calls) = cmwq::sync::mpsc::unbounded_channel();
     drop(schedule_on_each_cpu(move || called.send(()).expect("the test waits")));

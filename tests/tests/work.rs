@@ -83,7 +83,7 @@ fn value(count: &AtomicUsize) -> usize {
 
 // queue_work.
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn queue_says_whether_it_queued() {
     let (queue, gate) = (queue(), Gate::new());
     gate.run(&queue);
@@ -136,7 +136,7 @@ fn it_is_queued_from_any_thread_outside_of_the_runtime() {
     .unwrap();
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn executions_on_one_cpu_start_in_the_order_of_their_queueing() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let (cpu, gate) = (cpus(&queue)[0], Gate::new());
@@ -157,7 +157,7 @@ async fn executions_on_one_cpu_start_in_the_order_of_their_queueing() {
     assert_eq!(*order.lock().unwrap(), [0, 2, 3, 4, 5, 6, 7, 8, 9, 1]);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn max_active_counts_executions() {
     let queue = Workqueue::builder().max_active(2).build().unwrap();
     let cpu = cpus(&queue)[0];
@@ -175,7 +175,7 @@ async fn max_active_counts_executions() {
     queue.flush().await;
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_blocking_work_item_does_not_hold_the_others_of_its_cpu_back() {
     let queue = queue();
     let (cpu, gate) = (cpus(&queue)[0], Gate::new());
@@ -188,7 +188,7 @@ async fn a_blocking_work_item_does_not_hold_the_others_of_its_cpu_back() {
     gate.work.flush().await;
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_pending_work_runs_although_its_handles_are_gone() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let (cpu, gate) = (cpus(&queue)[0], Gate::new());
@@ -297,7 +297,7 @@ async fn queued_elsewhere_while_it_runs_it_goes_to_the_queue_named_last() {
 
 // Delayed work.
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_delay_of_zero_is_none_and_others_are_waited_for() {
     let (queue, (work, count)) = (queue(), counted());
     assert!(work.queue_delayed(&queue, Duration::ZERO));
@@ -346,7 +346,7 @@ async fn mod_delayed_says_whether_it_was_pending() {
     assert_eq!(value(&count), 2);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_delay_does_not_hold_the_queue_flush_back() {
     let (queue, (work, count)) = (queue(), counted());
     work.queue_delayed(&queue, HOUR);
@@ -358,7 +358,7 @@ async fn a_delay_does_not_hold_the_queue_flush_back() {
 
 // flush_work, linked work.
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn flush_waits_for_the_last_queueing_only() {
     let (queue, gate) = (queue(), Gate::new());
     assert!(!gate.work.flush().await, "idle");
@@ -373,7 +373,7 @@ async fn flush_waits_for_the_last_queueing_only() {
     gate.work.flush().await;
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_flush_needs_no_slot() {
     // Everything that max_active allows is in use, and flushes come through all the same.
     let queue = Workqueue::builder().max_active(1).build().unwrap();
@@ -396,7 +396,7 @@ async fn a_flush_needs_no_slot() {
     queue.flush().await;
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn flush_blocking_hands_the_core_over() {
     // The work that is waited for stands behind the task that waits, on the same core.
     let queue = queue();
@@ -411,7 +411,7 @@ async fn flush_blocking_hands_the_core_over() {
     assert_eq!(value(&count), 1);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn inside_of_its_own_closure_nothing_waits_for_itself() {
     let queue = queue();
     let (report, results) = mpsc::channel();
@@ -433,7 +433,7 @@ async fn inside_of_its_own_closure_nothing_waits_for_itself() {
 
 // cancel, cancel_sync.
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn cancel_takes_what_is_pending_and_leaves_what_runs() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let (cpu, gate) = (cpus(&queue)[0], Gate::new());
@@ -451,7 +451,7 @@ async fn cancel_takes_what_is_pending_and_leaves_what_runs() {
     assert_eq!((value(&count), gate.runs()), (0, 1));
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_cancelled_work_gives_its_slot_to_the_next() {
     // Frozen by a gate on the other core: `first` is active in the pool, `second` is not.
     let queue = Workqueue::builder().max_active(2).build().unwrap();
@@ -470,7 +470,7 @@ async fn a_cancelled_work_gives_its_slot_to_the_next() {
     queue.flush().await;
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn cancel_sync_waits_for_the_execution_and_keeps_others_from_queueing() {
     let (queue, gate) = (queue(), Gate::new());
     gate.run(&queue);
@@ -488,7 +488,7 @@ async fn cancel_sync_waits_for_the_execution_and_keeps_others_from_queueing() {
     gate.work.flush().await;
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_dropped_cancel_sync_lets_it_be_queued_again() {
     let (queue, gate) = (queue(), Gate::new());
     gate.run(&queue);
@@ -529,7 +529,7 @@ async fn cancel_sync_stops_a_work_that_queues_itself() {
 
 // disable, enable.
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn disabling_counts() {
     let (queue, (work, count)) = (queue(), counted());
     work.queue_delayed(&queue, HOUR);
@@ -546,7 +546,7 @@ async fn disabling_counts() {
 
 // Panics and the end of the runtime.
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_panic_is_counted_and_the_work_stays_usable() {
     let queue = queue();
     let count = Arc::new(AtomicUsize::new(0));

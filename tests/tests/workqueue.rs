@@ -21,7 +21,7 @@ impl Crowd {
     }
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn max_active_counts_from_the_first_poll_to_completion() {
     let queue = Workqueue::builder().max_active(2).build().unwrap();
     let crowd = Arc::new(Crowd::default());
@@ -37,7 +37,7 @@ async fn max_active_counts_from_the_first_poll_to_completion() {
     assert_eq!(crowd.most.load(Ordering::SeqCst), 2);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn without_a_limit_all_futures_are_in_progress() {
     let queue = Workqueue::builder().build().unwrap();
     let barrier = Arc::new(cmwq::sync::Barrier::new(3000));
@@ -54,7 +54,7 @@ async fn without_a_limit_all_futures_are_in_progress() {
     }
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn inactive_futures_start_in_the_order_in_which_they_were_queued() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -71,7 +71,7 @@ async fn inactive_futures_start_in_the_order_in_which_they_were_queued() {
     assert_eq!(*order.lock().unwrap(), expected);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_flush_waits_for_what_was_queued_before_and_for_nothing_later() {
     let queue = Workqueue::builder().build().unwrap();
     let (send, receive) = cmwq::sync::oneshot::channel::<()>();
@@ -87,7 +87,7 @@ async fn a_flush_waits_for_what_was_queued_before_and_for_nothing_later() {
     first.await;
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_aborted_inactive_future_does_not_wait_for_its_turn() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let blocker = queue.spawn_on(0, std::future::pending::<()>());
@@ -99,7 +99,7 @@ async fn an_aborted_inactive_future_does_not_wait_for_its_turn() {
     queue.spawn_on(0, async {}).await.unwrap();
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_task_that_awaits_an_inactive_one_lends_it_its_slot() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let inner = queue.clone();
@@ -114,7 +114,7 @@ async fn a_task_that_awaits_an_inactive_one_lends_it_its_slot() {
     assert_eq!(outer.await.unwrap(), 3);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_unknown_cpu_is_rejected() {
     let queue = Workqueue::builder().build().unwrap();
     let error = queue.spawn_on(1 << 20, async {}).await.unwrap_err();

@@ -39,7 +39,7 @@ fn scopeguard(count: Arc<AtomicUsize>) -> impl Drop {
     Leave(count)
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_work_item_is_delayed_from_an_item_of_any_queue() {
     for queue in [
         cmwq::workqueue::system(),
@@ -61,7 +61,7 @@ async fn a_work_item_is_delayed_from_an_item_of_any_queue() {
     }
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_slot_goes_past_a_pool_whose_waiting_items_were_cancelled() {
     let Some([first, second]) = two_cpus() else { return };
     let queue = Workqueue::builder().unbound().scope(Scope::Cpu).max_active(1).build().unwrap();
@@ -76,7 +76,7 @@ async fn a_slot_goes_past_a_pool_whose_waiting_items_were_cancelled() {
     soon("the last item", last).await.unwrap();
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn awaiting_a_later_item_is_told_after_a_change_of_attributes_too() {
     let queue = Workqueue::builder().ordered().build().unwrap();
     let own = queue.clone();
@@ -89,7 +89,7 @@ async fn awaiting_a_later_item_is_told_after_a_change_of_attributes_too() {
     assert!(inner.unwrap_err().is_deadlock());
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn awaiting_a_later_item_is_told_in_a_frozen_queue_too() {
     let queue = Workqueue::builder().ordered().build().unwrap();
     let own = queue.clone();
@@ -103,7 +103,7 @@ async fn awaiting_a_later_item_is_told_in_a_frozen_queue_too() {
     assert!(inner.unwrap_err().is_deadlock());
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_slot_is_lent_in_a_frozen_queue_too() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let own = queue.clone();
@@ -145,7 +145,7 @@ async fn a_slot_is_lent_to_items_of_several_pools() {
     other.await.unwrap();
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_future_that_was_aborted_before_a_freeze_is_dropped() {
     let queue = Workqueue::builder().build().unwrap();
     let (busy, is_busy) = std::sync::mpsc::channel();
@@ -166,7 +166,7 @@ async fn a_future_that_was_aborted_before_a_freeze_is_dropped() {
     assert!(soon("the aborted future", aborted).await.unwrap_err().is_cancelled());
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_sleep_outlives_the_pool_on_which_it_began() {
     let queue = Workqueue::builder().unbound().nice(3).build().unwrap();
     let begun = queue.spawn(async {
@@ -220,7 +220,7 @@ fn aborts_and_awaits_race_with_the_end_of_items() {
 }
 
 /// A work that is being disabled is taken back by whoever comes first.
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_work_is_delayed_and_disabled_at_once() {
     let queue = Workqueue::builder().build().unwrap();
     let work = Work::new(|| ());

@@ -18,7 +18,7 @@ impl Drop for Dropped {
     }
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn contradictions_name_both_settings() {
     let cases = [
         (Workqueue::builder().ordered().max_active(2), ["ordered()", "max_active(2)"]),
@@ -47,7 +47,7 @@ async fn contradictions_name_both_settings() {
     }
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_drain_refuses_what_comes_from_outside_and_takes_chained_work() {
     let queue = Workqueue::builder().name("drained").build().unwrap();
     let (go, wait) = cmwq::sync::oneshot::channel::<()>();
@@ -72,7 +72,7 @@ async fn a_drain_refuses_what_comes_from_outside_and_takes_chained_work() {
     queue.spawn(async {}).await.expect("the drain is over");
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_drain_does_not_refuse_wakes_nor_inactive_items() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let done = Arc::new(AtomicUsize::new(0));
@@ -87,7 +87,7 @@ async fn a_drain_does_not_refuse_wakes_nor_inactive_items() {
     assert_eq!(done.load(Ordering::SeqCst), 10);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_drain_that_is_dropped_ends() {
     let queue = Workqueue::builder().build().unwrap();
     let endless = queue.spawn(std::future::pending::<()>());
@@ -96,7 +96,7 @@ async fn a_drain_that_is_dropped_ends() {
     endless.abort();
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_destroyed_queue_takes_nothing_any_more() {
     let queue = Workqueue::builder().build().unwrap();
     let other = queue.clone();
@@ -106,7 +106,7 @@ async fn a_destroyed_queue_takes_nothing_any_more() {
     assert!(other.spawn(async {}).await.unwrap_err().is_rejected());
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn blocking_forms_work_inside_a_task() {
     let queue = Workqueue::builder().build().unwrap();
     cmwq::spawn(async move {
@@ -129,7 +129,7 @@ async fn blocking_forms_work_inside_a_task() {
     .unwrap();
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_frozen_queue_polls_nothing_and_loses_nothing() {
     let queue = Workqueue::builder().build().unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -155,7 +155,7 @@ async fn a_frozen_queue_polls_nothing_and_loses_nothing() {
     assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_runtime_freezes_its_freezable_queues_only() {
     let freezable = Workqueue::builder().freezable().build().unwrap();
     let other = Workqueue::builder().build().unwrap();
@@ -172,7 +172,7 @@ async fn a_runtime_freezes_its_freezable_queues_only() {
     }
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_task_of_a_frozen_queue_can_be_aborted() {
     let queue = Workqueue::builder().build().unwrap();
     let idle = queue.spawn(std::future::pending::<()>());
@@ -185,7 +185,7 @@ async fn a_task_of_a_frozen_queue_can_be_aborted() {
     queue.thaw();
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_higher_limit_keeps_the_order_of_the_inactive() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -206,7 +206,7 @@ async fn a_higher_limit_keeps_the_order_of_the_inactive() {
     assert!(order.lock().unwrap().iter().copied().eq(0..100));
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_lower_limit_holds_for_those_that_begin_later() {
     let queue = Workqueue::builder().unbound().max_active(4).build().unwrap();
     queue.set_max_active(1).unwrap();
@@ -228,7 +228,7 @@ async fn a_lower_limit_holds_for_those_that_begin_later() {
     assert!(ordered.set_min_active(1).is_err());
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_ordered_queue_stays_in_order_when_its_attributes_change() {
     let queue = Workqueue::builder().ordered().build().unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -249,7 +249,7 @@ async fn an_ordered_queue_stays_in_order_when_its_attributes_change() {
     assert_eq!(queue.attrs().unwrap(), Attrs::new().nice(1));
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_unbound_queue_loses_nothing_when_its_attributes_change() {
     let queue = Workqueue::builder().unbound().max_active(3).build().unwrap();
     let done = Arc::new(AtomicUsize::new(0));
@@ -270,7 +270,7 @@ async fn an_unbound_queue_loses_nothing_when_its_attributes_change() {
     assert!(bound.attrs().is_none());
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_task_of_an_ordered_queue_that_awaits_a_later_one_is_told() {
     let queue = Workqueue::builder().ordered().build().unwrap();
     let inner = queue.clone();
@@ -283,7 +283,7 @@ async fn a_task_of_an_ordered_queue_that_awaits_a_later_one_is_told() {
     assert_eq!(outer.await.unwrap().0.await.unwrap(), 7, "it is not harmed");
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn lending_is_transitive_and_serves_one_after_another() {
     fn chain(queue: Workqueue, depth: usize) -> cmwq::task::JoinHandle<usize> {
         let inner = queue.clone();
@@ -298,7 +298,7 @@ async fn lending_is_transitive_and_serves_one_after_another() {
     }
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_a_set_of_awaited_tasks_borrows_is_one_slot() {
     use futures::stream::{FuturesUnordered, StreamExt};
     let queue = Workqueue::builder().max_active(1).build().unwrap();
@@ -321,7 +321,7 @@ async fn what_a_set_of_awaited_tasks_borrows_is_one_slot() {
     assert_eq!(most.await.unwrap(), 1);
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_queue_without_handles_goes_on() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let tasks: Vec<_> = (0..10).map(|number| queue.spawn_on(0, async move { number })).collect();
@@ -331,7 +331,7 @@ async fn a_queue_without_handles_goes_on() {
     }
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_panic_gives_the_slot_back() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let task = queue.spawn_on(0, async { panic!("as it should") });
@@ -367,7 +367,7 @@ fn a_shutdown_drops_every_future_once() {
     assert!(futures::executor::block_on(late).unwrap_err().is_cancelled());
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn system_queues_are_made_once_and_spawn() {
     use cmwq::workqueue as wq;
     use futures::task::{Spawn, SpawnExt};

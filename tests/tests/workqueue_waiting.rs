@@ -178,7 +178,7 @@ fn a_reclaim_item_that_flushes_a_queue_without_rescuer_is_warned_once() {
     assert!(warnings[0].contains("io") && warnings[0].contains("plain"), "{warnings:?}");
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_node_that_does_not_exist_is_rejected_and_so_is_one_of_a_bound_queue() {
     let unbound = Workqueue::builder().unbound().build().unwrap();
     assert!(unbound.spawn_on_node(4000, async {}).await.unwrap_err().is_rejected());
@@ -187,7 +187,7 @@ async fn a_node_that_does_not_exist_is_rejected_and_so_is_one_of_a_bound_queue()
     assert!(bound.spawn_on_node(0, async {}).await.unwrap_err().is_rejected());
 }
 
-#[cmwq::test]
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_generic_spawner_is_told_that_the_queue_is_destroyed() {
     use futures::task::SpawnExt;
     let queue = Workqueue::builder().build().unwrap();
