@@ -98,7 +98,9 @@ impl Builder {
     /// is in `block_on`.
     ///
     /// Where it differs from tokio: when a task blocks, another thread takes the core over, so tasks
-    /// may run on other threads than the caller's. They are `Send` in any case.
+    /// may run on other threads than the caller's. They are `Send` in any case. The future of
+    /// `block_on` stays on its thread: if that one runs a task that blocks, it waits for the task, as
+    /// with tokio. On a multi-thread runtime it does not.
     pub fn new_current_thread() -> Self {
         Self::new(true)
     }

@@ -103,6 +103,13 @@ impl Builder {
 
     /// Workers of high priority run the items, before and instead of others where the process may
     /// raise priorities.
+    ///
+    /// While an item of such a queue polls the `JoinHandle` of a normal one, or flushes a work item,
+    /// that one inherits the priority, and so does what it awaits itself in this way; an inactive
+    /// one keeps its place, and those in front of it are hastened. It ends with the handle, or when
+    /// another task polls it. Not covered, since nobody can tell who is waited for: waits through
+    /// channels, mutexes and other primitives. Nor are tasks of [`cmwq::spawn`](crate::spawn) and
+    /// flushes of whole queues. The kernel's workqueues inherit nothing.
     pub fn high_priority(mut self) -> Self {
         self.high_priority = true;
         self
