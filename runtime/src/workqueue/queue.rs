@@ -11,7 +11,6 @@ use crate::pool::RescuerHold;
 use crate::runtime::Shared;
 use crate::sys::affinity::CpuSet;
 use crate::task::OwnedTasks;
-use crate::topology::Topology;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -77,7 +76,6 @@ enum Table {
 
 struct Unbound {
     nodes: Box<[Arc<Node>]>,
-    topology: Topology,
     /// Written when attributes change. Held for reading while an item is queued, so that none comes
     /// to a pool_workqueue that was replaced.
     pods: RwLock<Pods<Pod>>,
@@ -268,7 +266,7 @@ impl Queue {
             }
             Table::Unbound(unbound) => {
                 let cpus = pools::effective(&self.common.shared, &admin.attrs);
-                unbound.share_out(admin.limits, &cpus);
+                unbound.share_out(&self.common, admin.limits, &cpus);
             }
         }
     }
@@ -279,7 +277,7 @@ impl Queue {
         let Table::Unbound(unbound) = &self.table else { return Ok(()) };
         let prepared = unbound.prepare(&self.common, &Arc::downgrade(self), admin, &attrs, true)?;
         admin.attrs = attrs;
-        unbound.share_out(admin.limits, &prepared.cpus);
+        unbound.share_out(&self.common, admin.limits, &prepared.cpus);
         let dropped = unbound.commit(prepared);
         drop(dropped);
         Ok(())
@@ -328,15 +326,14 @@ fn new_pwq(
 
 impl Unbound {
     fn new(common: &Arc<Common>, queue: &Weak<Queue>, admin: &Admin) -> io::Result<Self> {
-        let topology = common.shared.topology().clone();
+        let nodes = common.shared.topology().nodes();
         let unbound = Self {
-            nodes: topology.nodes().map(|id| Arc::new(Node::new(id))).collect(),
-            topology,
+            nodes: nodes.map(|id| Arc::new(Node::new(id))).collect(),
             pods: RwLock::new(Pods::new()),
             next: AtomicUsize::new(0),
         };
         let prepared = unbound.prepare(common, queue, admin, &admin.attrs, false)?;
-        unbound.share_out(admin.limits, &prepared.cpus);
+        unbound.share_out(common, admin.limits, &prepared.cpus);
         unbound.commit(prepared);
         Ok(unbound)
     }
@@ -374,8 +371,8 @@ impl Unbound {
         replaced
     }
 
-    fn share_out(&self, limits: Limits, cpus: &CpuSet) {
-        limits.share_out(&self.nodes, &self.topology, cpus);
+    fn share_out(&self, common: &Common, limits: Limits, cpus: &CpuSet) {
+        limits.share_out(&self.nodes, common.shared.topology(), cpus);
         self.nodes.iter().for_each(|node| PoolWorkqueue::node_has_changed(node));
     }
 
