@@ -7,7 +7,7 @@
 //! | | perf | bpf |
 //! |---|---|---|
 //! | the kernel writes | a record of each switch into a ring of the worker ([`crate::sys::perf`]) | the stamp of the sleep into the worker's slot ([`crate::sys::bpf`]) |
-//! | the watcher waits for | the rings of all workers that it has met as holders | the bell of the core |
+//! | the watcher waits for | the rings of all workers of the core | the bell of the core |
 //! | it believes | the newest record | the stamp, if it is that of now |
 //! | memory | two pages per worker, against RLIMIT_MEMLOCK: some 130 workers for a user without privilege | one page or two per core |
 //!
@@ -27,7 +27,6 @@ use crate::sys::perf::SwitchRing;
 use crate::sys::proc::{Look, SyscallFile};
 use crate::sys::uring_poll::Waiter;
 use crate::worker::{Local, Phase, Worker};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// The keys of the descriptors that kick watchers, and of the bell. Rings have their worker's
@@ -39,48 +38,55 @@ const FIRST_RING: u64 = 2;
 /// What a standby keeps between its turns as watcher.
 pub(crate) struct Watcher {
     waiter: Waiter,
-    /// With perf: the rings that the waiter knows. Only the holder's gate is open, so the others are
-    /// silent; and to change the target costs system calls.
+    /// With perf: the rings that the waiter knows, by worker. Only the holder's gate is open, so the
+    /// others are silent; and to change the target costs system calls.
     rings: Vec<(u32, Arc<SwitchRing>)>,
+    /// What had been announced when it last looked for rings.
+    known: u64,
 }
 
 impl Watcher {
     fn new(watch: &Watch) -> Option<Self> {
         let mut waiter = Waiter::new().ok()?;
         for post in watch.posts() {
-            waiter.watch(post.kick_source().as_fd(), KICK).ok()?;
+            waiter.watch(post.kick_source().fd(), KICK).ok()?;
         }
         if let Some(bell) = watch.bell() {
             waiter.watch(bell.fd(), BELL).ok()?;
         }
-        Some(Self { waiter, rings: Vec::new() })
+        Some(Self { waiter, rings: Vec::new(), known: 0 })
     }
 
-    /// The gate of the holder, whose block ends the next wait. Without a place for its ring this
-    /// holder is left to the monitor.
-    fn aim(&mut self, holder: &Worker) -> Option<Gate> {
-        let gate = holder.gate()?;
-        match &gate {
-            Gate::Perf(ring) => self.know(holder.index(), ring)?,
-            Gate::Bpf(_) => {}
+    /// From the next wait on, a block of any worker that has announced its gate ends it.
+    fn learn(&mut self, core: &Core, announced: u64) {
+        if self.known == announced {
+            return;
         }
-        Some(gate)
+        for worker in core.crew.iter() {
+            let ring = match worker.gate() {
+                Some(Gate::Perf(ring)) => Some(ring),
+                _ => None,
+            };
+            self.know(worker.index(), ring);
+        }
+        self.known = announced;
     }
 
-    fn know(&mut self, index: u32, ring: &Arc<SwitchRing>) -> Option<()> {
-        let known = self.rings.iter().position(|(known, _)| *known == index);
-        if known.is_some_and(|place| Arc::ptr_eq(&self.rings[place].1, ring)) {
-            return Some(());
-        }
-        let key = FIRST_RING + u64::from(index);
-        if let Some(place) = known {
+    /// Waits for `ring` where it waited for another one of that worker.
+    fn know(&mut self, worker: u32, ring: Option<Arc<SwitchRing>>) {
+        let key = FIRST_RING + u64::from(worker);
+        if let Some(place) = self.rings.iter().position(|(known, _)| *known == worker) {
+            if ring.as_ref().is_some_and(|ring| Arc::ptr_eq(&self.rings[place].1, ring)) {
+                return;
+            }
             // Of a thread that has ended.
             self.rings.swap_remove(place);
             self.waiter.unwatch(key);
         }
-        self.waiter.watch(ring.fd(), key).ok()?;
-        self.rings.push((index, ring.clone()));
-        Some(())
+        // Without a place for its ring a worker is left to the monitor.
+        if let Some(ring) = ring.filter(|ring| self.waiter.watch(ring.fd(), key).is_ok()) {
+            self.rings.push((worker, ring));
+        }
     }
 }
 
@@ -104,9 +110,11 @@ pub(crate) fn watch_holder(
         if let Some(bell) = watch.bell().filter(|_| !rang) {
             bell.silence();
         }
-        let holder = core.crew.get(core.holder());
-        let aimed = holder.and_then(|holder| Some((holder, watcher.aim(holder)?)));
-        if let Some(claim) = aimed.and_then(|(holder, gate)| look(core, holder, &gate, rang)) {
+        // In this order: a new holder looks whether we know its gate.
+        let announced = watch.announced();
+        watcher.learn(core, announced);
+        post.learn(announced);
+        if let Some(claim) = look(core, rang) {
             core.latch(claim);
             break;
         }
@@ -129,9 +137,11 @@ pub(crate) fn watch_holder(
 }
 
 /// What to accuse the holder of. `rang`: the bell has just rung.
-fn look(core: &Core, holder: &Worker, gate: &Gate, rang: bool) -> Option<Claim> {
+fn look(core: &Core, rang: bool) -> Option<Claim> {
+    let holder = core.crew.get(core.holder())?;
+    let gate = holder.gate()?;
     let stamp = holder.epoch.load();
-    let blocked = match gate {
+    let blocked = match &gate {
         Gate::Perf(ring) => ring.drain().blocked,
         Gate::Bpf(slot) => slot.blocked() == stamp.bits() && (rang || is_asleep(holder)),
     };

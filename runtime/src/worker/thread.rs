@@ -78,6 +78,7 @@ impl Local {
             Ok(gate) => {
                 self.worker().set_gate(Some(gate.clone()));
                 self.gate.get_or_init(|| gate);
+                watch.announce();
             }
             // Out of locked memory, descriptors or slots: this worker is left to the monitor.
             Err(_) => self.core().stats.ring_failures.increment(),

@@ -7,7 +7,7 @@
 use super::super::bits::AtomicBits;
 use super::super::watch_role::WatchRole;
 use super::super::{Holder, NOBODY};
-use crate::sync_types::atomic::{AtomicU32, Ordering};
+use crate::sync_types::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync_types::{Mutex, bounded_model, lock};
 use crate::worker::Signal;
 use loom::sync::Condvar;
@@ -24,7 +24,9 @@ struct Core {
     role: WatchRole,
     signals: Vec<Signal>,
     stopped: AtomicU32,
-    /// Kicks, and who is being watched.
+    /// Rings that were opened: those of the workers up to this one.
+    opened: AtomicU64,
+    /// Kicks, and whose rings are being watched.
     eventfd: Mutex<Eventfd>,
     kicked: Condvar,
     aimed: Condvar,
@@ -32,7 +34,8 @@ struct Core {
 
 struct Eventfd {
     kicked: bool,
-    target: u32,
+    /// By each worker, while it was the watcher.
+    watched: [u64; 3],
 }
 
 impl Core {
@@ -43,7 +46,8 @@ impl Core {
             role: WatchRole::new(),
             signals: (0..3).map(|_| Signal::new()).collect(),
             stopped: AtomicU32::new(0),
-            eventfd: Mutex::new(Eventfd { kicked: false, target: NOBODY }),
+            opened: AtomicU64::new(0),
+            eventfd: Mutex::new(Eventfd { kicked: false, watched: [0; 3] }),
             kicked: Condvar::new(),
             aimed: Condvar::new(),
         };
@@ -88,7 +92,7 @@ impl Core {
             self.standby.insert(worker as usize);
             if !self.has_stopped() && !wanted() {
                 if self.role.claim(worker) {
-                    self.watch(signal);
+                    self.watch(worker);
                     self.role.release();
                 } else {
                     signal.wait();
@@ -103,11 +107,13 @@ impl Core {
         }
     }
 
-    fn watch(&self, signal: &Signal) {
+    fn watch(&self, worker: u32) {
+        let signal = &self.signals[worker as usize];
         while !signal.is_raised() {
-            let holder = self.holder.get();
+            let opened = self.opened.load(Ordering::SeqCst);
+            self.role.learn(opened);
             let mut eventfd = lock(&self.eventfd);
-            eventfd.target = holder;
+            eventfd.watched[worker as usize] = opened;
             self.aimed.notify_all();
             while !std::mem::take(&mut eventfd.kicked) {
                 eventfd = self.kicked.wait(eventfd).unwrap();
@@ -119,15 +125,20 @@ impl Core {
     fn take_charge(&self) {
         if self.role.is_vacant() {
             self.wake_standby();
-        } else {
+        } else if self.role.lacks(self.opened.load(Ordering::SeqCst)) {
             self.kick();
         }
     }
 
-    /// Until somebody watches this holder: it would block for ever, and nobody would notice.
-    fn until_watched(&self, holder: u32) {
+    /// A worker opens its ring, before it can become holder.
+    fn announce(&self) {
+        self.opened.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Until this worker watches the newest ring: its owner would block for ever, and nobody notice.
+    fn until_watched_by(&self, worker: u32) {
         let mut eventfd = lock(&self.eventfd);
-        while eventfd.target != holder {
+        while eventfd.watched[worker as usize] < self.opened.load(Ordering::SeqCst) {
             eventfd = self.aimed.wait(eventfd).unwrap();
         }
     }
@@ -161,13 +172,14 @@ fn signal_against_two_standbys() {
 
 #[test]
 fn new_holder_against_watcher() {
-    // H took the core from somebody whom S watches, or is about to watch.
+    // H, a new worker, took the core from somebody whom S watches, or is about to watch.
     bounded_model(|| {
         let core = Core::held_by(T);
         let standby = core.standby(S);
+        core.announce();
         assert!(core.holder.change(T, H));
         core.take_charge();
-        core.until_watched(H);
+        core.until_watched_by(S);
         core.stop();
         standby.join().unwrap();
     });
@@ -178,13 +190,14 @@ fn watcher_that_becomes_holder_against_standby() {
     // S is the watcher, or T is. S takes the core over: T has to watch it, asleep or not.
     bounded_model(|| {
         let core = Core::held_by(H);
+        core.announce();
         let new = loom::thread::spawn({
             let core = Arc::clone(&core);
             move || {
                 core.stand_by(S, || core.holder.get() == NOBODY);
                 assert!(core.holder.change(NOBODY, S));
                 core.take_charge();
-                core.until_watched(S);
+                core.until_watched_by(T);
                 core.stop();
             }
         });
@@ -202,6 +215,7 @@ fn watcher_that_leaves_against_standby() {
     // S is sent home; T has to take the role over, or has it.
     bounded_model(|| {
         let core = Core::held_by(H);
+        core.announce();
         let retired = Arc::new(AtomicU32::new(0));
         let leaving = loom::thread::spawn({
             let (core, retired) = (Arc::clone(&core), Arc::clone(&retired));
@@ -211,10 +225,7 @@ fn watcher_that_leaves_against_standby() {
         retired.store(1, Ordering::SeqCst);
         core.signal(S);
         leaving.join().unwrap();
-        // Somebody watches H still, or again; what S aimed at does not count.
-        lock(&core.eventfd).target = NOBODY;
-        core.kick();
-        core.until_watched(H);
+        core.until_watched_by(T);
         core.stop();
         standby.join().unwrap();
     });

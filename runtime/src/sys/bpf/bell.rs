@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::ptr::{NonNull, null_mut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,8 +25,8 @@ pub struct Bell {
 
 impl Bell {
     /// The descriptor that becomes readable when a listed thread goes to sleep.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.ring().map.as_fd()
+    pub fn fd(&self) -> &Arc<OwnedFd> {
+        &self.ring().map
     }
 
     /// Forgets what has rung so far. One thread at a time; it looks at the slots afterwards.
@@ -64,7 +64,7 @@ impl fmt::Debug for Bell {
 
 /// A ring buffer and its place in the program's table.
 pub(super) struct Ring {
-    pub(super) map: OwnedFd,
+    pub(super) map: Arc<OwnedFd>,
     pub(super) number: u32,
     page_size: usize,
     /// Ours to write.
@@ -91,7 +91,7 @@ impl Ring {
         };
         let reader = page(ProtFlags::READ | ProtFlags::WRITE, 0)?;
         let writer = page(ProtFlags::READ, page_size).inspect_err(|_| unmap(reader, page_size))?;
-        Ok(Ring { map, number, page_size, reader, writer })
+        Ok(Ring { map: Arc::new(map), number, page_size, reader, writer })
     }
 
     /// The buffer itself, the smallest that the kernel makes.

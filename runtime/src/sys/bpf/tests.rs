@@ -3,6 +3,7 @@ use super::*;
 use crate::sys::thread::gettid;
 use crate::sys::uring_poll::Waiter;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -20,7 +21,7 @@ fn each(test: impl Fn(&Arc<Hook>)) {
 
 fn readable(bell: &Bell) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut fds = [PollFd::from_borrowed_fd(bell.fd(), PollFlags::IN)];
+    let mut fds = [PollFd::from_borrowed_fd(bell.fd().as_fd(), PollFlags::IN)];
     poll(&mut fds, Some(&Timespec::default())).unwrap() > 0
 }
 

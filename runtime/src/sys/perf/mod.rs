@@ -50,8 +50,9 @@ mod refusal;
 mod tests;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use perf_event_open_sys as sys;
@@ -70,7 +71,7 @@ const RECORD: u64 = 8;
 /// The context switches of one thread. The essay of this module says who may call what.
 #[derive(Debug)]
 pub struct SwitchRing {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     /// The control page; one page of records follows it.
     page: NonNull<perf_event_mmap_page>,
     page_size: usize,
@@ -136,7 +137,7 @@ impl SwitchRing {
         let page = unsafe { mmap(null_mut(), 2 * page_size, prot, MapFlags::SHARED, &fd, 0) }
             .map_err(|error| explain_mmap(tid, error.into()))?;
         let page = NonNull::new(page.cast()).expect("mmap does not return address 0");
-        let ring = SwitchRing { fd, page, page_size, seen: AtomicU64::new(0) };
+        let ring = SwitchRing { fd: Arc::new(fd), page, page_size, seen: AtomicU64::new(0) };
         ring.gate_close();
         // Records from before the gate was closed are nobody's business.
         ring.drain();
@@ -145,8 +146,8 @@ impl SwitchRing {
 
     /// The descriptor that becomes readable when a record is written. Waiting for it consumes the
     /// event; one that came before the wait began is not lost.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+    pub fn fd(&self) -> &Arc<OwnedFd> {
+        &self.fd
     }
 
     /// From now on switches are recorded. One thread at a time may open or close.

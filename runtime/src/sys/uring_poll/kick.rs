@@ -1,13 +1,14 @@
 //! Waking a thread that waits in a [`Waiter`](super::Waiter).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
 
 /// An eventfd: any thread kicks, the waiting one watches and drains.
 #[derive(Debug)]
-pub struct Kick(OwnedFd);
+pub struct Kick(Arc<OwnedFd>);
 
 impl Kick {
     /// Makes one that is not kicked.
@@ -16,7 +17,7 @@ impl Kick {
     ///
     /// `EMFILE` or `ENFILE` if there is no descriptor left.
     pub fn new() -> io::Result<Kick> {
-        Ok(Kick(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+        Ok(Kick(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
 
     /// Wakes the thread that watches, or, if it does not wait now, its next wait. Never blocks.
@@ -29,10 +30,9 @@ impl Kick {
     pub fn drain(&self) -> bool {
         rustix::io::read(&self.0, &mut [0u8; 8]).is_ok()
     }
-}
 
-impl AsFd for Kick {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    /// What the thread watches.
+    pub fn fd(&self) -> &Arc<OwnedFd> {
+        &self.0
     }
 }

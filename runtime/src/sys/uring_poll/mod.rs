@@ -17,7 +17,7 @@
 //!
 //! # State
 //!
-//! A watch is a key of the caller, a token, a duplicate of the descriptor, and whether it is still
+//! A watch is a key of the caller, a token, a share of the descriptor, and whether it is still
 //! to be reported as new. Tokens are never used
 //! twice: a completion that was on its way when its watch was taken out matches nothing and is
 //! dropped, even if the key is in use again. The duplicate keeps the file open, so a multishot poll
@@ -40,7 +40,8 @@ mod ring;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use epoll::Epoll;
 use ring::Ring;
@@ -64,7 +65,7 @@ enum Backend {
 struct Watch {
     token: u64,
     key: u64,
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     /// Not reported yet.
     new: bool,
 }
@@ -98,15 +99,15 @@ impl Waiter {
     /// Reports `key` from now on when `fd` becomes readable or hangs up, and once in any case, by
     /// the next [`wait`](Self::wait), which then does not sleep.
     ///
-    /// The waiter keeps a duplicate of `fd` until [`unwatch`](Self::unwatch). A key may stand for
-    /// several descriptors.
+    /// The waiter keeps `fd` open until [`unwatch`](Self::unwatch); it is shared instead of
+    /// duplicated, since each of many standbys may wait for each worker. A key may stand for several
+    /// descriptors.
     ///
     /// # Errors
     ///
-    /// If the descriptor cannot be duplicated or does not support waiting; then it is not watched.
-    pub fn watch(&mut self, fd: BorrowedFd<'_>, key: u64) -> io::Result<()> {
-        let fd = fd.try_clone_to_owned()?;
-        let watch = Watch { token: self.next_token, key, fd, new: true };
+    /// If the descriptor does not support waiting; then it is not watched.
+    pub fn watch(&mut self, fd: &Arc<OwnedFd>, key: u64) -> io::Result<()> {
+        let watch = Watch { token: self.next_token, key, fd: Arc::clone(fd), new: true };
         self.next_token += 1;
         match &mut self.backend {
             Backend::Ring(ring) => ring.add(&watch)?,

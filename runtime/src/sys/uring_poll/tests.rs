@@ -1,6 +1,5 @@
 use super::*;
 use crate::sys::perf::SwitchRing;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ fn kicks_before_and_after_the_watch() {
     each(|mut waiter| {
         let kick = Arc::new(Kick::new().unwrap());
         kick.kick();
-        waiter.watch(kick.as_fd(), 7).unwrap();
+        waiter.watch(kick.fd(), 7).unwrap();
         assert_eq!(next(&mut waiter), [7]);
         assert!(kick.drain() && !kick.drain());
         for _ in 0..100 {
@@ -48,7 +47,7 @@ fn many_watches_and_many_events() {
     each(|mut waiter| {
         let kicks: Vec<Kick> = (0..40).map(|_| Kick::new().unwrap()).collect();
         for (key, kick) in kicks.iter().enumerate() {
-            waiter.watch(kick.as_fd(), key as u64).unwrap();
+            waiter.watch(kick.fd(), key as u64).unwrap();
         }
         for _ in 0..3 {
             kicks.iter().for_each(Kick::kick);
@@ -67,12 +66,12 @@ fn many_watches_and_many_events() {
 fn unwatched_is_not_reported() {
     each(|mut waiter| {
         let (old, new, end) = (Kick::new().unwrap(), Kick::new().unwrap(), Kick::new().unwrap());
-        waiter.watch(old.as_fd(), 1).unwrap();
+        waiter.watch(old.fd(), 1).unwrap();
         old.kick();
         waiter.unwatch(1);
         // The same key again, for another descriptor.
-        waiter.watch(new.as_fd(), 1).unwrap();
-        waiter.watch(end.as_fd(), 2).unwrap();
+        waiter.watch(new.fd(), 1).unwrap();
+        waiter.watch(end.fd(), 2).unwrap();
         assert_eq!(next(&mut waiter), [1, 2]);
         old.kick();
         end.kick();
@@ -86,9 +85,10 @@ fn unwatched_is_not_reported() {
 fn hang_up_does_not_spin() {
     each(|mut waiter| {
         let (out, into) = rustix::pipe::pipe().unwrap();
+        let out = Arc::new(out);
         let kick = Kick::new().unwrap();
-        waiter.watch(out.as_fd(), 1).unwrap();
-        waiter.watch(kick.as_fd(), 2).unwrap();
+        waiter.watch(&out, 1).unwrap();
+        waiter.watch(kick.fd(), 2).unwrap();
         assert_eq!(next(&mut waiter), [1, 2]);
         drop(into);
         assert_eq!(next(&mut waiter), [1]);
