@@ -16,8 +16,8 @@
 //!
 //! [`takeover`] by standby S of blocked holder H: (1) a detector gave a verdict (worker, epoch);
 //! S checks that H's epoch is *user* and unchanged. (2) Compare-exchange of `holder`. (3)
-//! `membarrier`: from here on every push of H sees that it lost the core and gives the task away;
-//! every push before is visible to S. (4) S empties H's slot and ring and goes on as holder. A
+//! `membarrier`, unless H cannot be running: from here on every push of H sees that it lost the core
+//! and gives the task away; every push before is visible to S. (4) S empties H's slot and ring and goes on as holder. A
 //! thread is never made on this path: if no standby is left, the manager is asked for one.
 //!
 //! H may have come back between (1) and (2). Then for a moment both believe that they hold the core:

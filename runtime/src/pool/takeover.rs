@@ -17,7 +17,9 @@ impl Core {
         let (true, Some(former)) = (taken, former) else { return false };
 
         // From here on each push of `former` either is visible to us or sees that it lost.
-        local.shared().barrier();
+        if !self.is_off_cpu(former, local) {
+            local.shared().barrier();
+        }
         local.inherit(former);
         if let Some(gate) = former.gate() {
             // Or what it does next would wake the watcher.
@@ -29,6 +31,14 @@ impl Core {
             self.unpin(former);
         }
         true
+    }
+
+    /// Has `former` been switched out since the holder changed? Its pushes are in order then, and the
+    /// barrier, which may interrupt other CPUs, is not needed.
+    fn is_off_cpu(&self, former: &Worker, local: &Local) -> bool {
+        let pushes_fence = local.shared().fences_pushes();
+        !pushes_fence
+            && self.cpu.is_some_and(|cpu| sys::affinity::shares_only_cpu(former.tid(), cpu))
     }
 
     /// Takes the core from whoever holds it, for nobody, and puts what the holder has queued where

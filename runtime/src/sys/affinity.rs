@@ -190,6 +190,27 @@ pub fn get(tid: i32) -> io::Result<CpuSet> {
     }
 }
 
+/// Does thread `tid` share its only CPU with the calling thread?
+///
+/// Then it is not running, whatever it did before, and both its last switch and its next are full
+/// barriers. `false` too where the kernel does not tell. Allocates nothing.
+pub fn shares_only_cpu(tid: i32, cpu: usize) -> bool {
+    // Room for 8192 CPUs, the kernel's own limit.
+    let mut words = [0u64; 128];
+    let bytes = size_of_val(&words);
+    if tid == 0 || current_cpu() != cpu {
+        return false;
+    }
+    // SAFETY: the kernel writes at most `bytes` bytes to a buffer of that size.
+    let rc = unsafe { libc::syscall(libc::SYS_sched_getaffinity, tid, bytes, words.as_mut_ptr()) };
+    // What lies behind the `rc` written bytes is still zero.
+    let only = |(index, word): (usize, &u64)| match index == cpu / 64 {
+        true => *word == 1 << (cpu % 64),
+        false => *word == 0,
+    };
+    rc > 0 && words.iter().enumerate().all(only)
+}
+
 /// Restricts thread `tid` (0: the calling thread) to `set`.
 ///
 /// CPUs that do not exist or that the cpuset forbids are left out by the kernel. Threads and child
@@ -347,5 +368,28 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn a_thread_shares_its_only_cpu_while_both_are_confined_to_it() {
+        let Some(cpu) = current().unwrap().iter().next() else { return };
+        let (send, receive) = std::sync::mpsc::channel();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                send.send(crate::sys::thread::gettid()).unwrap();
+                let _ = stopped.recv();
+            });
+            let tid = receive.recv().unwrap();
+            let all = current().unwrap();
+            scope.spawn(move || {
+                set(0, &CpuSet::single(cpu)).unwrap();
+                assert_eq!(shares_only_cpu(tid, cpu), all.len() == 1);
+                set(tid, &CpuSet::single(cpu)).unwrap();
+                assert!(shares_only_cpu(tid, cpu));
+                assert!(!shares_only_cpu(tid, cpu + 1) && !shares_only_cpu(0, cpu));
+                drop(stop);
+            });
+        });
     }
 }

@@ -5,6 +5,16 @@
 //! of the holder, the change of the holder before the look at the queues; so each task is seen by
 //! the new holder, or its pusher sees that it lost the core. With the barrier on the rare side a
 //! compiler barrier is enough on the frequent one.
+//!
+//! # Without the barrier
+//!
+//! `membarrier` interrupts every CPU that runs a thread of the process: 2 us, and 20 to 30 where a
+//! hypervisor delivers the interrupt. A takeover does without if, after it has changed the holder,
+//! the new one runs on the core's CPU and the former may run on no other. Then the former is switched
+//! out at that moment. It was switched out after its last push, which a full barrier in the scheduler
+//! made visible; and it is switched in again, behind another one, before it loads the holder. Who
+//! changes the former's affinity from outside at that moment changes nothing about it: a thread that
+//! is not running is moved by switching it in elsewhere.
 
 use super::ring::Ring;
 use super::slot::Slot;
