@@ -29,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 const P50: Figure = Figure::less("ticker late p50, us");
 const P99: Figure = Figure::less("ticker late p99, us");
+/// Of the same tickers without blockers, in the same process just before.
+const ALONE: Figure = Figure::less("alone late p99, us");
+const OVER_ALONE: Figure = Figure::less("p99 / p99 alone");
 const CALLS: Figure = Figure::more("blocking calls");
 
 pub struct Mix;
@@ -46,7 +49,7 @@ impl Case for Mix {
         // Of the 480 calls that fit into 3 s.
         let calls = |n: f64| Limit::AtLeast((n * length(settings).as_secs_f64() / 3.0).floor());
         let mut row =
-            Row::new("4 x 20 ms", &[P50, P99, CALLS], |contender, settings| match contender {
+            Row::new("4 x 20 ms", &[P50, P99, ALONE, OVER_ALONE, CALLS], |contender, settings| match contender {
                 Go => blocks::go("mix", BLOCKERS, BLOCK, length(settings)).map(|figures| {
                     Sample::default()
                         .with(P50, figures.ticker_p50)
@@ -72,6 +75,7 @@ impl Case for Mix {
             row = row
                 .value(P50, ours, Limit::AtMost(45.0))
                 .value(P99, ours, Limit::AtMost(150.0))
+                .value(OVER_ALONE, ours, Limit::AtMost(1.3))
                 .value(CALLS, ours, calls(475.0));
         }
         vec![
@@ -87,10 +91,14 @@ fn length(settings: &Settings) -> Duration {
 }
 
 fn measure<R: Runtime>(contender: Contender, settings: &Settings) -> Result<Sample> {
+    let (alone, _) = lateness::<R>(contender, settings.cores, 0, length(settings))?;
     let (lateness, calls) = lateness::<R>(contender, settings.cores, BLOCKERS, length(settings))?;
+    let (p99, alone) = (us(&lateness, 0.99), us(&alone, 0.99));
     Ok(Sample::default()
         .with(P50, us(&lateness, 0.5))
-        .with(P99, us(&lateness, 0.99))
+        .with(P99, p99)
+        .with(ALONE, alone)
+        .with(OVER_ALONE, p99 / alone)
         .with(CALLS, calls as f64))
 }
 
