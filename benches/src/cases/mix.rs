@@ -49,14 +49,16 @@ impl Case for Mix {
         // Of the 480 calls that fit into 3 s.
         let calls = |n: f64| Limit::AtLeast((n * length(settings).as_secs_f64() / 3.0).floor());
         let mut row =
-            Row::new("4 x 20 ms", &[P50, P99, ALONE, OVER_ALONE, CALLS], |contender, settings| match contender {
-                Go => blocks::go("mix", BLOCKERS, BLOCK, length(settings)).map(|figures| {
-                    Sample::default()
-                        .with(P50, figures.ticker_p50)
-                        .with(P99, figures.ticker_p99)
-                        .with(CALLS, figures.calls)
-                }),
-                _ => on!(contender, measure(settings)),
+            Row::new("4 x 20 ms", &[P50, P99, ALONE, OVER_ALONE, CALLS], |contender, settings| {
+                match contender {
+                    Go => blocks::go("mix", BLOCKERS, BLOCK, length(settings)).map(|figures| {
+                        Sample::default()
+                            .with(P50, figures.ticker_p50)
+                            .with(P99, figures.ticker_p99)
+                            .with(CALLS, figures.calls)
+                    }),
+                    _ => on!(contender, measure(settings)),
+                }
             })
             .contenders([
                 Tokio,

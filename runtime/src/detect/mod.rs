@@ -8,11 +8,15 @@
 //! | [`sentinel`] (`idle`) | a `SCHED_IDLE` thread on the core: it runs exactly when the core would go idle | pinned workers | 4-8 us; starves beside other load |
 //! | [`watcher`] (`perf`) | context-switch records of the holder, waited for by a standby | `perf_event_open` | 3-6 us |
 //! | [`watcher`] (`bpf`) | a program in the kernel that sees the holder go to sleep, and wakes a standby | CAP_BPF and CAP_PERFMON | 3-5 us |
-//! | [`monitor`] | one thread that looks every period | nothing | 1 to 2 periods |
+//! | [`monitor`] | one thread that looks every period | nothing | half a period to one |
 //! | `off` | nothing | nothing | never: a blocking task stalls its core, as with other runtimes |
 //!
 //! The monitor always runs beside the others as their safety net, and is the manager too: it makes
 //! worker threads. It sleeps while nothing runs.
+//!
+//! A worker that comes back from a block and finds that it has lost the core is a detector as well: it
+//! looks at the holder, and if that one sleeps by now it takes the core itself. Where blocks are short
+//! and many this saves the thread that would have been woken for it.
 //!
 //! # A detector calls no user code, logs nothing, takes no lock that a task can hold
 //!
@@ -26,6 +30,7 @@
 //! arrive a moment later, and timers and sockets of the core need somebody in the driver even if
 //! the queue is empty.
 
+mod asleep;
 mod distress;
 mod gate;
 mod monitor;
@@ -42,6 +47,7 @@ mod loom_tests;
 
 pub use select::{Detector, ParseDetectorError};
 
+pub(crate) use asleep::asleep;
 pub(crate) use gate::Gate;
 pub(crate) use monitor::{Monitor, spawn as spawn_monitor};
 pub(crate) use offences::Offences;

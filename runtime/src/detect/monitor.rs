@@ -3,13 +3,15 @@
 //! It is the detector that needs nothing, the safety net of the others, the manager that makes worker
 //! threads, and the stand-in for a core whose workers are all blocked when no more can be made.
 //!
-//! A holder whose epoch is *user* and has not changed since the last look is:
+//! A holder whose epoch is *user* is:
 //!
 //! - asleep in the kernel: accused, so that a standby takes over. If there is none and none can be
-//!   made, the monitor itself drives the core's I/O and timers;
-//! - running: the core's I/O and timers are driven for it, its next slot is put where thieves find
-//!   it, and a thief is woken. Once the poll has used `cpu_intensive_threshold` of **CPU time**
-//!   (wall time would punish a worker that is preempted) it is accused as a hog.
+//!   made, the monitor itself drives the core's I/O and timers. One look is enough: blocks that are
+//!   shorter than a period would never be met by two, however many there are;
+//! - running, and its epoch has not changed since the last look: the core's I/O and timers are driven
+//!   for it, its next slot is put where thieves find it, and a thief is woken. Once the poll has used
+//!   `cpu_intensive_threshold` of **CPU time** (wall time would punish a worker that is preempted) it
+//!   is accused as a hog.
 //!
 //! Now and then it looks for pools that stand still ([`Rounds`]).
 //!
@@ -19,6 +21,7 @@
 //! its park ([`MonitorWord`]). So an idle runtime makes no wakeups at all.
 
 use super::Detector;
+use super::asleep::asleep_since;
 use super::distress::Distress;
 use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
@@ -26,7 +29,6 @@ use crate::inspect::Rounds;
 use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
-use crate::sys::proc::Look;
 use crate::worker::{Phase, Stamp, Worker};
 use std::io;
 use std::sync::Arc;
@@ -169,15 +171,23 @@ impl<'a> Round<'a> {
         }
         let stamp = worker.epoch.load();
         let seen = &mut self.seen[core.index];
-        if seen.holder != holder || seen.stamp != stamp {
+        let moved = seen.holder != holder || seen.stamp != stamp;
+        if moved {
             *seen = Seen { holder, stamp, cpu_ns: None, ..*seen };
-            return Found::Activity;
+        }
+        if let Some(claim) = asleep_since(worker, stamp) {
+            if !core.accuse(claim) {
+                want_worker(core);
+                core.stand_in();
+            }
+            return Found::Suspicion;
         }
         match stamp.phase() {
+            _ if moved => Found::Activity,
             Phase::Parked => Found::Nothing,
             Phase::Runtime => Found::Activity,
             Phase::User => {
-                self.examine(core, worker, stamp);
+                self.examine_running(core, worker, stamp);
                 Found::Suspicion
             }
         }
@@ -195,25 +205,7 @@ impl<'a> Round<'a> {
         Found::Suspicion
     }
 
-    /// The holder has been in the same poll for a period.
-    fn examine(&mut self, core: &Core, worker: &Worker, stamp: Stamp) {
-        let look = worker.watch().map(|watch| watch.look());
-        match look {
-            Some(Ok(Look::Blocked { .. })) => {
-                if worker.epoch.load() == stamp
-                    && !core.accuse(Claim::blocked(worker.index(), stamp))
-                {
-                    want_worker(core);
-                    core.stand_in();
-                }
-            }
-            Some(Ok(Look::Running)) | None | Some(Err(_)) => {
-                self.examine_running(core, worker, stamp)
-            }
-            Some(Ok(Look::Gone)) => {}
-        }
-    }
-
+    /// The holder has been in the same poll for a period, and does not sleep.
     fn examine_running(&mut self, core: &Core, worker: &Worker, stamp: Stamp) {
         core.stand_in();
         if let Some(task) = worker.slot.take() {

@@ -19,11 +19,11 @@
 //! Leaving `SCHED_IDLE` needs a privilege, so the sentinel stays what it is and wakes a normal thread
 //! to take over. Its weakness: other load on the core keeps it from running. The monitor covers that.
 
+use super::asleep::asleep_since;
 use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
-use crate::sys::proc::{Look, SyscallFile};
-use crate::worker::{Phase, Stamp, Worker};
+use crate::worker::{Phase, Stamp};
 use std::io;
 use std::sync::Arc;
 
@@ -112,10 +112,7 @@ fn look(core: &Core) -> Verdict {
     match stamp.phase() {
         Phase::Parked => Verdict::Quiet { holder, epoch: Some(stamp) },
         Phase::Runtime => Verdict::Busy,
-        Phase::User if is_blocked(worker) && worker.epoch.load() == stamp => {
-            Verdict::Blocked(Claim::blocked(holder, stamp))
-        }
-        Phase::User => Verdict::Busy,
+        Phase::User => asleep_since(worker, stamp).map_or(Verdict::Busy, Verdict::Blocked),
     }
 }
 
@@ -157,8 +154,4 @@ fn high_stamp(shared: &Shared, normal: &Core) -> Option<(u32, Option<Stamp>)> {
     let core = shared.extra_cores().find(|core| core.bound_to == Some(normal.index))?;
     let holder = core.holder();
     Some((holder, core.crew.get(holder).map(|worker| worker.epoch.load())))
-}
-
-fn is_blocked(worker: &Worker) -> bool {
-    matches!(worker.watch().map(SyscallFile::look), Some(Ok(Look::Blocked { .. })))
 }

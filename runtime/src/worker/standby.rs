@@ -6,13 +6,14 @@
 
 use super::run::End;
 use super::{Flag, Local, Main, Phase};
-use crate::detect::watch_holder;
+use crate::detect::{Detector, asleep, watch_holder};
 use crate::pool::Watch;
 use std::sync::atomic::Ordering;
 
 impl Local {
     pub(super) fn stand_by<M: Main>(&self, main: &mut M) -> End {
         let (core, worker) = (self.core(), self.worker());
+        self.relieve();
         loop {
             if self.must_end() || worker.flags.take(Flag::Retire) {
                 self.pass_watch_on();
@@ -48,6 +49,17 @@ impl Local {
             // In this order: a paused clock stands still for a worker that is signalled or awake.
             worker.epoch.enter(Phase::Runtime);
             worker.signal.lower();
+        }
+    }
+
+    /// This worker has been away, and the one that took its place may sleep by now. Nobody has to be
+    /// woken to take over from it.
+    fn relieve(&self) {
+        if self.shared().detector() == Detector::Off {
+            return;
+        }
+        if let Some(claim) = asleep(self.core()) {
+            self.core().latch(claim);
         }
     }
 
