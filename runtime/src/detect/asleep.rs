@@ -4,10 +4,13 @@ use crate::pool::{Claim, Core};
 use crate::sys::proc::{Look, SyscallFile};
 use crate::worker::{Phase, Stamp, Worker};
 
-/// What to accuse the holder of the core of.
+/// What a worker that returns accuses the holder of the core of.
 pub(crate) fn asleep(core: &Core) -> Option<Claim> {
     let holder = core.crew.get(core.holder())?;
-    asleep_since(holder, holder.epoch.load())
+    let stamp = holder.epoch.load();
+    let asleep =
+        stamp.phase() == Phase::User && core.hunch.guess(|| asleep_since(holder, stamp).is_some());
+    asleep.then(|| Claim::blocked(holder.index(), stamp))
 }
 
 /// The same for a worker whose epoch was `stamp`, and still is.

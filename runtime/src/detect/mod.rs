@@ -16,7 +16,8 @@
 //!
 //! A worker that comes back from a block and finds that it has lost the core is a detector as well: it
 //! looks at the holder, and if that one sleeps by now it takes the core itself. Where blocks are short
-//! and many this saves the thread that would have been woken for it.
+//! and many this saves the thread that would have been woken for it, and soon most of the looks
+//! ([`Hunch`]).
 //!
 //! # A detector calls no user code, logs nothing, takes no lock that a task can hold
 //!
@@ -33,6 +34,7 @@
 mod asleep;
 mod distress;
 mod gate;
+mod hunch;
 mod monitor;
 mod monitor_word;
 mod offences;
@@ -49,6 +51,7 @@ pub use select::{Detector, ParseDetectorError};
 
 pub(crate) use asleep::asleep;
 pub(crate) use gate::Gate;
+pub(crate) use hunch::Hunch;
 pub(crate) use monitor::{Monitor, spawn as spawn_monitor};
 pub(crate) use offences::Offences;
 pub(crate) use select::{Refusal, select};

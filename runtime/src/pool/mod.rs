@@ -93,7 +93,7 @@ pub(crate) use worker_pool::{HIGH_NICE, PoolKind, WorkerPool};
 pub(crate) use worklist::{Key, QueueId, Worklist};
 
 use crate::contain::contain;
-use crate::detect::Sentinel;
+use crate::detect::{Hunch, Sentinel};
 use crate::metrics::CoreStats;
 use crate::runtime::Shared;
 use crate::sync_types::{Mutex, MutexGuard, lock, try_lock};
@@ -135,6 +135,8 @@ pub(crate) struct Core {
     pub(crate) sentinel: Option<Arc<Sentinel>>,
     /// When a block was last seen here, CLOCK_MONOTONIC ns.
     last_block: AtomicU64,
+    /// Do those who return find the holder asleep?
+    pub(crate) hunch: Hunch,
     /// Another worker is wanted; the manager clears it.
     pub(crate) wants_worker: AtomicBool,
     /// Foreign wakers of a round in which the monitor drove the core.
@@ -214,6 +216,7 @@ impl Core {
             timers: parts.timers,
             sentinel: parts.sentinel,
             last_block: AtomicU64::new(0),
+            hunch: Hunch::default(),
             wants_worker: AtomicBool::new(false),
             chores: Mutex::new(Vec::new()),
             has_chores: AtomicBool::new(false),
