@@ -289,7 +289,7 @@ impl Shared {
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
         let counted = self.threads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
-            (count != FINISHED && count != FINISHING).then_some(count + 1)
+            (count != FINISHED && count != FINISHING).then(|| count + 1)
         });
         if counted.is_err() {
             return Err(io::Error::other("the runtime has shut down"));
