@@ -76,7 +76,7 @@ impl Builder {
             cpu_intensive_threshold: Duration::from_millis(10),
             timer_granularity: Duration::from_micros(16),
             event_interval: 61,
-            global_queue_interval: 31,
+            global_queue_interval: 8,
             watchdog: Duration::from_secs(30),
             keep_alive: Duration::from_secs(10),
             stack_size: 2 << 20,
@@ -293,7 +293,7 @@ impl Builder {
     }
 
     /// How many polls a core makes between looks at the tasks woken from outside, while it has tasks
-    /// of its own. Default: 31.
+    /// of its own. Default: 8.
     ///
     /// # Panics
     ///

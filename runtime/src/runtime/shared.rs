@@ -90,6 +90,10 @@ impl Original {
     }
 }
 
+/// Lists of owned tasks for those that are spawned from outside: a list is locked by who spawns and by
+/// who completes, which here are never the same thread.
+const SHARDS_FOR_OUTSIDERS: usize = 8;
+
 /// Values of the thread count: 1 stands for the finish that follows the last thread.
 const NO_THREADS: u32 = 1;
 const FINISHED: u32 = 0;
@@ -110,7 +114,7 @@ impl Shared {
             cores: parts.cores,
             pools: Pools::new(count, parts.site),
             idle: Idle::new(count),
-            owned: OwnedTasks::new(count),
+            owned: OwnedTasks::new(count + SHARDS_FOR_OUTSIDERS),
             queues: Queues::default(),
             rescuers: Rescuers::default(),
             monitor: Monitor::default(),
@@ -234,11 +238,16 @@ impl Shared {
         let own_core = crate::context::with_local(|local| {
             local.filter(|local| local.runs_default_of(Arc::as_ptr(self))).map(|l| l.core().index)
         });
-        let core = own_core.unwrap_or_else(|| {
-            self.assert_not_forked();
-            self.core_for_outsider()
-        });
-        let birth = Birth { id: Id::next(), location, core, shard: core };
+        let id = Id::next();
+        let (core, shard) = own_core.map_or_else(
+            || {
+                self.assert_not_forked();
+                let shard = id.as_u64() as usize % SHARDS_FOR_OUTSIDERS;
+                (self.core_for_outsider(), self.cores.len() + shard)
+            },
+            |core| (core, core),
+        );
+        let birth = Birth { id, location, core, shard };
         let home = Home::of(self);
         let (task, handle) = task::new(future, home, birth);
         if self.owned.insert(&task) {

@@ -126,15 +126,15 @@ impl Local {
         worker.ring.pop().or_else(|| self.take_injected()).or_else(|| pool.pop(self.shared()))
     }
 
-    /// The next slot, unless it has had its turns: two tasks that wake each other must not starve
-    /// the ring.
+    /// The next slot, unless it has had its turns: two tasks that wake each other, or one that spawns
+    /// its successor, must not starve the others.
     #[inline]
     fn take_slot(&self) -> Option<Notified> {
         let worker = self.worker();
         let task = worker.slot.take()?;
         let streak = self.streak.get() + 1;
         self.streak.set(streak);
-        if streak <= MAX_STREAK || worker.ring.is_empty() {
+        if streak <= MAX_STREAK || (worker.ring.is_empty() && self.core().inject.is_empty()) {
             return Some(task);
         }
         self.requeue(task);
