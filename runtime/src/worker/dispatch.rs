@@ -3,6 +3,10 @@
 //! Under the driver's and the wheel's locks there must be no user code. The waker of a task of ours
 //! is none, and is woken at once; a foreign waker (of `FuturesUnordered`, of another runtime) waits
 //! in a buffer until the lock is free.
+//!
+//! The wakes of a turn are a batch: the worker itself polls the first task, so a thief is woken once
+//! and only if there are more. To wake one for each event costs a system call and an interrupt that
+//! find nothing to do.
 
 use super::Local;
 use crate::task::is_task_waker;
@@ -17,6 +21,19 @@ impl Local {
         } else {
             self.foreign.borrow_mut().push(waker);
         }
+    }
+
+    /// Runs a turn of the driver or the wheel, which hands its wakes to [`sink`](Self::sink).
+    pub(super) fn dispatch<R>(&self, turn: impl FnOnce() -> R) -> R {
+        self.dispatching.set(true);
+        let result = turn();
+        self.dispatching.set(false);
+        result
+    }
+
+    /// After a turn, once the core counts as awake: it would wake itself otherwise.
+    pub(super) fn settle_batch(&self) {
+        self.settle(self.worker().ring.len() > 1);
     }
 
     /// Wakes the foreign wakers that [`sink`](Self::sink) put aside. Not under a lock.
@@ -58,22 +75,19 @@ impl Local {
 
     pub(super) fn fire_timers(&self, now: u64) {
         if self.core().timers.next_deadline() <= now {
-            self.dispatching.set(true);
-            self.core().timers.fire(now, &mut |waker| self.sink(waker));
-            self.dispatching.set(false);
+            self.dispatch(|| self.core().timers.fire(now, &mut |waker| self.sink(waker)));
         }
     }
 
     /// Looks at timers and I/O without waiting.
     pub(super) fn drive(&self) {
         if let Some(mut driver) = self.core().try_driver() {
-            self.dispatching.set(true);
             // An error of epoll_wait other than EINTR is a bug of ours, which the next park meets
             // again and reports.
-            let _ = driver.turn(Wait::Poll, &mut |waker| self.sink(waker));
-            self.dispatching.set(false);
+            let _ = self.dispatch(|| driver.turn(Wait::Poll, &mut |waker| self.sink(waker)));
         }
         self.fire_timers(crate::time::now_ns());
+        self.settle_batch();
         self.wake_foreign();
     }
 }

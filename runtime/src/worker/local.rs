@@ -24,7 +24,8 @@ pub(crate) struct Local {
     /// Polls in a row that came from the next slot.
     pub(super) streak: Cell<u32>,
     pub(super) searching: Cell<bool>,
-    /// In the driver or the wheel: wakes go to the ring, in order, not to the next slot.
+    /// In the driver or the wheel: wakes go to the ring, in order, not to the next slot, and others are
+    /// told of them together.
     pub(super) dispatching: Cell<bool>,
     /// Wakers that are not ours, collected under a lock and woken after it.
     pub(super) foreign: RefCell<Vec<Waker>>,
@@ -92,7 +93,7 @@ impl Local {
     #[inline]
     pub(crate) fn schedule(&self, task: Notified) {
         if self.dispatching.get() {
-            self.requeue(task);
+            self.enqueue(task);
         } else if let Some(displaced) = self.worker().slot.replace(task) {
             self.requeue(displaced);
         } else {
@@ -104,11 +105,17 @@ impl Local {
     /// Queues a task behind the others.
     #[inline]
     pub(crate) fn requeue(&self, task: Notified) {
+        self.enqueue(task);
+        self.settle(true);
+    }
+
+    /// The same, for a caller that settles after the last one.
+    #[inline]
+    fn enqueue(&self, task: Notified) {
         // SAFETY: `self` is the half that only the ring's owner has.
         if let Err(task) = unsafe { self.worker().ring.push(task) } {
             self.overflow(task);
         }
-        self.settle(true);
     }
 
     /// The ring is full: half of it goes to the inject list, where everybody finds it.

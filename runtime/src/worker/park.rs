@@ -56,6 +56,7 @@ impl Local {
             drop(driver);
             self.rise();
             self.fire_timers(crate::time::now_ns());
+            self.settle_batch();
             self.wake_foreign();
             self.run_chores();
             return;
@@ -72,20 +73,20 @@ impl Local {
             u64::MAX => Wait::Forever,
             deadline => Wait::Until(deadline),
         };
-        self.dispatching.set(true);
-        let turned = driver.turn(wait, &mut |waker| self.sink(waker));
-        self.dispatching.set(false);
+        let turned = self.dispatch(|| driver.turn(wait, &mut |waker| self.sink(waker)));
         self.worker().epoch.enter(Phase::Runtime);
         core.park.finish(Bed::Driver);
         drop(driver);
         turned.expect("epoll_wait failed on a valid descriptor");
 
         self.rise();
+        self.settle_batch();
         let now = crate::time::now_ns();
         self.awake_since.set(now);
         self.wake_guards(now);
         self.hook(|hooks| hooks.on_unpark.as_ref());
         self.fire_timers(now);
+        self.settle_batch();
         self.wake_foreign();
         self.run_chores();
     }
@@ -100,9 +101,7 @@ impl Local {
         if !self.clock_is_paused() {
             return false;
         }
-        self.dispatching.set(true);
-        let events = driver.turn(Wait::Poll, &mut |waker| self.sink(waker));
-        self.dispatching.set(false);
+        let events = self.dispatch(|| driver.turn(Wait::Poll, &mut |waker| self.sink(waker)));
         !matches!(events, Ok(0)) || self.advance_paused_clock()
     }
 
@@ -144,6 +143,7 @@ impl Local {
         let now = crate::time::now_ns();
         self.wake_guards(now);
         self.fire_timers(now);
+        self.settle_batch();
         self.wake_foreign();
     }
 
