@@ -1,8 +1,8 @@
 //! The inject list of a core: tasks woken from outside, or given away by a worker that lost the
 //! core.
 //!
-//! Two parts. *Incoming* is a Treiber stack: pushing is one compare-exchange from any thread, so a
-//! waker never waits for a lock. *Backlog* is the same tasks in order of arrival, behind a lock
+//! Two parts. *Incoming* is a Treiber stack: pushing a task, or a [`Chain`] of them, is one
+//! compare-exchange from any thread, so a waker never waits for a lock. *Backlog* is the same tasks in order of arrival, behind a lock
 //! that only those who take tasks want: the holder and thieves. A consumer that finds the backlog
 //! empty takes the whole stack with one exchange (hence no ABA) and reverses it into the backlog.
 //!
@@ -43,6 +43,47 @@ struct Backlog {
 // SAFETY: the pointers own queue references, which may move between threads.
 unsafe impl Send for Backlog {}
 
+/// Tasks in order that are pushed together, linked as the stack links them: each to the one before.
+pub(crate) struct Chain {
+    oldest: NonNull<Header>,
+    newest: NonNull<Header>,
+}
+
+impl Chain {
+    pub(crate) fn of(task: Notified) -> Self {
+        let task = task.into_raw();
+        // SAFETY: the chain owns the task's queue reference, and with it queue_next.
+        unsafe { task.as_ref() }.queue_next.store(ptr::null_mut(), Ordering::Relaxed);
+        Self { oldest: task, newest: task }
+    }
+
+    pub(crate) fn append(&mut self, task: Notified) {
+        let task = task.into_raw();
+        // SAFETY: as above.
+        unsafe { task.as_ref() }.queue_next.store(self.newest.as_ptr(), Ordering::Relaxed);
+        self.newest = task;
+    }
+
+    fn into_ends(self) -> (NonNull<Header>, NonNull<Header>) {
+        let ends = (self.oldest, self.newest);
+        std::mem::forget(self);
+        ends
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        let mut from = self.newest.as_ptr();
+        while let Some(task) = NonNull::new(from) {
+            // SAFETY: as above; the reference is taken once.
+            unsafe {
+                from = task.as_ref().queue_next.load(Ordering::Relaxed);
+                drop(Notified::from_raw(task));
+            }
+        }
+    }
+}
+
 impl Inject {
     pub(crate) fn new() -> Self {
         Self {
@@ -54,14 +95,19 @@ impl Inject {
 
     /// Appends a task. Any thread may; never waits.
     pub(crate) fn push(&self, task: Notified) {
-        let task = task.into_raw();
+        self.push_chain(Chain::of(task));
+    }
+
+    /// Appends several tasks. Any thread may; never waits.
+    pub(crate) fn push_chain(&self, chain: Chain) {
+        let (oldest, newest) = chain.into_ends();
         let mut top = self.incoming.load(Ordering::Relaxed);
         loop {
-            // SAFETY: the reference is ours until the compare-exchange publishes it.
-            unsafe { task.as_ref() }.queue_next.store(top, Ordering::Relaxed);
+            // SAFETY: the references are ours until the compare-exchange publishes them.
+            unsafe { oldest.as_ref() }.queue_next.store(top, Ordering::Relaxed);
             match self.incoming.compare_exchange_weak(
                 top,
-                task.as_ptr(),
+                newest.as_ptr(),
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {

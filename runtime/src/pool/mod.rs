@@ -79,7 +79,7 @@ pub(crate) use attrs::PoolAttrs;
 pub(crate) use crew::Crew;
 pub(crate) use holder::{Holder, NOBODY};
 pub(crate) use idle::Idle;
-pub(crate) use inject::Inject;
+pub(crate) use inject::{Chain, Inject};
 use notice::Notice;
 pub(crate) use park::CorePark;
 pub(crate) use park_word::Bed;

@@ -4,7 +4,7 @@ use super::countdown::Countdown;
 use super::{Phase, Seat, Worker, handoff};
 use crate::contain::contain;
 use crate::detect::{Gate, Watcher};
-use crate::pool::Core;
+use crate::pool::{Chain, Core};
 use crate::runtime::Shared;
 use crate::task::Notified;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -121,12 +121,16 @@ impl Local {
     /// The ring is full: half of it goes to the inject list, where everybody finds it.
     #[cold]
     fn overflow(&self, task: Notified) {
-        let ring = &self.worker().ring;
-        for _ in 0..super::ring::CAPACITY / 2 {
-            let Some(oldest) = ring.pop() else { break };
-            self.core().inject.push(oldest);
+        let mut chain: Option<Chain> = None;
+        let mut append = |task| match &mut chain {
+            Some(chain) => chain.append(task),
+            None => chain = Some(Chain::of(task)),
+        };
+        self.worker().ring.take_half(&mut append);
+        append(task);
+        if let Some(chain) = chain {
+            self.core().inject.push_chain(chain);
         }
-        self.core().inject.push(task);
     }
 
     /// After its queues have changed: does this worker hold the core no more?

@@ -97,6 +97,34 @@ impl Ring {
         }
     }
 
+    /// Takes the older half of a full ring, oldest first, with one exchange; less if others take too.
+    pub(crate) fn take_half(&self, mut take: impl FnMut(Notified)) {
+        let mut tasks = [ptr::null_mut(); CAPACITY / 2];
+        let mut head = self.head.load(Ordering::Acquire);
+        loop {
+            let available = self.tail.load(Ordering::Acquire).saturating_sub(head) as usize;
+            let count = available.min(tasks.len());
+            for (i, task) in (head..).zip(&mut tasks[..count]) {
+                *task = self.slot(i).load(Ordering::Relaxed);
+            }
+            match self.head.compare_exchange(
+                head,
+                head + count as u64,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => {
+                    for &task in &tasks[..count] {
+                        // SAFETY: claimed; see the essay.
+                        take(unsafe { claimed(task) });
+                    }
+                    return;
+                }
+                Err(actual) => head = actual,
+            }
+        }
+    }
+
     /// Moves up to half of the tasks (all but the remainder of `divisor` = 1: all that fit) into
     /// `own`, oldest first. Returns how many.
     ///

@@ -1,6 +1,6 @@
 //! The inject list: pushers, a consumer and a thief; and when it may look empty.
 
-use super::super::inject::Inject;
+use super::super::inject::{Chain, Inject};
 use crate::sync_types::bounded_model;
 use crate::task::mock::Mock;
 use crate::task::{Id, Notified};
@@ -113,6 +113,34 @@ fn never_looks_empty_to_others() {
         });
         looker.join().unwrap();
         let taken = thief.join().unwrap();
+        model.finish(taken, ids);
+    });
+}
+
+#[test]
+fn chain_against_pusher_and_consumer() {
+    bounded_model(|| {
+        let model = Model::new();
+        let (a, b, c, d) = (model.task(), model.task(), model.task(), model.task());
+        let ids = vec![a.id(), b.id(), c.id(), d.id()];
+        let order = [a.id(), b.id(), c.id()];
+        let pusher = model.pusher(vec![d]);
+        let chain = loom::thread::spawn({
+            let inject = Arc::clone(&model.inject);
+            move || {
+                let mut chain = Chain::of(a);
+                chain.append(b);
+                chain.append(c);
+                inject.push_chain(chain);
+            }
+        });
+        let mut taken = Vec::new();
+        model.inject.pop_many(2, |task| taken.push(task));
+        pusher.join().unwrap();
+        chain.join().unwrap();
+        model.inject.pop_many(usize::MAX, |task| taken.push(task));
+        let seen = taken.iter().map(Notified::id).filter(|id| order.contains(id));
+        assert!(seen.eq(order), "a chain came apart");
         model.finish(taken, ids);
     });
 }

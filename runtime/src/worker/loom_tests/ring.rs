@@ -95,3 +95,21 @@ fn owner_refills_a_ring_against_slow_thief() {
 fn owner_against_two_thieves() {
     bounded_model(|| owner_against_thieves(&[2, 1], 2, 1, 1));
 }
+
+#[test]
+fn owner_that_makes_room_against_a_thief() {
+    bounded_model(|| {
+        let mock = Mock::new();
+        let (mut rest, ids) = tasks(&mock, 2 + CAPACITY);
+        let (ring, mut taken) = prepared(&mut rest, 2, CAPACITY);
+        let thief = thief(&ring, 2);
+        let mut older = Vec::new();
+        ring.take_half(|task| older.push(task));
+        assert!(older.len() <= CAPACITY / 2);
+        assert!(older.is_sorted_by_key(Notified::id), "not in order");
+        taken.extend(older);
+        taken.extend(drain(&thief.join().unwrap()));
+        taken.extend(drain(&ring));
+        assert_each_once(&mock, taken, &ids);
+    });
+}
