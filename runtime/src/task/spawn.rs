@@ -26,10 +26,12 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    crate::context::with_current(|shared| match shared {
-        Some(shared) => shared.spawn(future, std::panic::Location::caller()),
+    // Inside of the closure it would be the closure's own place.
+    let location = std::panic::Location::caller();
+    match crate::context::with_current(|shared| Some(shared?.spawn(future, location))) {
+        Some(handle) => handle,
         None => no_runtime(),
-    })
+    }
 }
 
 #[cold]
