@@ -67,9 +67,33 @@ impl Current {
 
 /// Gives the calling thread a nice value, or the nearest that it may have. Returns which.
 pub(super) fn apply_nice(nice: i32) -> i32 {
-    if sys::thread::nice() != nice && sys::thread::set_nice(0, nice).is_err() {
-        // Refused again where not even that is allowed: it stays what it was.
-        let _ = sys::thread::set_nice(0, nice.max(sys::limits::lowest_nice()));
+    let before = sys::thread::nice();
+    if before != nice && sys::thread::set_nice(0, nice).is_err() {
+        let nearest = nice.max(sys::limits::lowest_nice());
+        // Everybody may make himself less urgent, which nobody has asked for.
+        if nearest < before {
+            // Refused by a filter: it stays what it was.
+            let _ = sys::thread::set_nice(0, nearest);
+        }
     }
     sys::thread::nice()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_nice_value_makes_a_thread_no_less_urgent() {
+        let thread = std::thread::spawn(|| {
+            // By system call it is for this thread only. Who is not root may do nothing in any case.
+            // SAFETY: takes no pointers.
+            let _ = unsafe { libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534) };
+            let before = sys::thread::nice();
+            let least = sys::limits::lowest_nice().min(before);
+            assert_eq!(apply_nice(-20), least.max(-20));
+            assert_eq!(apply_nice(19), 19);
+        });
+        thread.join().expect("no panic");
+    }
 }
