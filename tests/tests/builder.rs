@@ -177,6 +177,50 @@ fn unknown_detector_in_the_environment() {
     });
 }
 
+/// Are the power-efficient queues of the runtime unbound?
+fn saves_power(builder: &mut Builder) -> bool {
+    let runtime = builder.worker_threads(1).build().expect("a runtime");
+    let queue = cmwq::Workqueue::builder().power_efficient().build_on(runtime.handle());
+    let system = runtime.block_on(async { cmwq::workqueue::system_power_efficient() });
+    let is_unbound = queue.expect("a queue").attrs().is_some();
+    assert_eq!(system.attrs().is_some(), is_unbound);
+    is_unbound
+}
+
+#[test]
+fn power_efficient_queues_are_unbound_where_the_runtime_saves_power() {
+    run("power_efficient_queues_are_unbound_where_the_runtime_saves_power", || {
+        assert!(!saves_power(&mut Builder::new_multi_thread()), "bound by default");
+        assert!(saves_power(Builder::new_multi_thread().power_efficient(true)));
+    });
+}
+
+#[test]
+fn power_efficiency_by_environment() {
+    let name = "power_efficiency_by_environment";
+    run(name, || {
+        in_child(name, Prepare::new().env("CMWQ_POWER_EFFICIENT", "1"), || {
+            assert!(saves_power(&mut Builder::new_multi_thread()));
+            assert!(!saves_power(Builder::new_multi_thread().power_efficient(false)));
+        })
+        .expect("the child starts");
+    });
+}
+
+#[test]
+fn unknown_power_efficiency_in_the_environment() {
+    let name = "unknown_power_efficiency_in_the_environment";
+    run(name, || {
+        in_child(name, Prepare::new().env("CMWQ_POWER_EFFICIENT", "maybe"), || {
+            let error = error(|_| {});
+            assert!(error.is_invalid_config(), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("CMWQ_POWER_EFFICIENT") && text.contains("maybe"), "{text}");
+        })
+        .expect("the child starts");
+    });
+}
+
 /// With one runtime on all cores, Auto pins; what a user wants unpinned can be.
 #[test]
 fn pinning() {

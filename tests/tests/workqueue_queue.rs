@@ -25,6 +25,7 @@ async fn contradictions_name_both_settings() {
         (Workqueue::builder().ordered().min_active(1), ["ordered()", "min_active(1)"]),
         (Workqueue::builder().ordered().bound(), ["bound()", "ordered()"]),
         (Workqueue::builder().unbound().bound(), ["bound()", "unbound()"]),
+        (Workqueue::builder().power_efficient().bound(), ["bound()", "power_efficient()"]),
         (Workqueue::builder().max_active(0), ["max_active(0)", "freeze()"]),
         (Workqueue::builder().unbound().cpus([]), ["cpus(..)", "unbound()"]),
         (Workqueue::builder().bound().scope(Scope::Cpu), ["scope(Cpu)", "bound()"]),
@@ -377,6 +378,8 @@ async fn system_queues_are_made_once_and_spawn() {
         wq::system_long(),
         wq::system_unbound(),
         wq::system_freezable(),
+        wq::system_unbound_long(),
+        wq::system_power_efficient(),
     ];
     for queue in &all {
         assert_eq!(queue.spawn(async { 1 }).await.unwrap(), 1);

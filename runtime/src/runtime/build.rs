@@ -72,6 +72,7 @@ impl Layout {
 
 pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
     let layout = layout(builder)?;
+    let power_efficient = power_efficient(builder)?;
     let (wanted, asked_by) = wanted_detector(builder)?;
     let selection = detect::select(wanted, layout.is_pinned())
         .map_err(|refusal| BuildError::detector(&refusal, asked_by))?;
@@ -93,7 +94,7 @@ pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
         .collect::<Result<_, BuildError>>()?;
     let shared = Arc::new(Shared::new(SharedParts {
         cores,
-        config: builder.config(),
+        config: builder.config(power_efficient),
         refusals: selection.refusals,
         detector: selection.detector,
         original: Original::capture(),
@@ -116,6 +117,21 @@ fn wanted_detector(builder: &Builder) -> Result<(Detector, &'static str), BuildE
         .parse()
         .map_err(|error| BuildError::config(format!("CMWQ_DETECTOR: {error}")))?;
     Ok((detector, "CMWQ_DETECTOR"))
+}
+
+/// What the builder says, or else the environment.
+fn power_efficient(builder: &Builder) -> Result<bool, BuildError> {
+    if let Some(power_efficient) = builder.power_efficient {
+        return Ok(power_efficient);
+    }
+    let Some(value) = std::env::var_os("CMWQ_POWER_EFFICIENT") else { return Ok(false) };
+    match value.as_encoded_bytes() {
+        b"1" => Ok(true),
+        b"0" | b"" => Ok(false),
+        _ => Err(BuildError::config(format!(
+            "CMWQ_POWER_EFFICIENT is {value:?}; it is 1 (power-efficient workqueues are unbound) or 0"
+        ))),
+    }
 }
 
 fn layout(builder: &Builder) -> Result<Layout, BuildError> {

@@ -60,6 +60,7 @@ pub struct Builder {
     pub(super) hooks: Hooks,
     pub(super) max_blocking_threads: Option<usize>,
     pub(super) unhandled_panic: UnhandledPanic,
+    pub(super) power_efficient: Option<bool>,
     #[cfg(feature = "test-util")]
     pub(super) start_paused: bool,
 }
@@ -84,6 +85,7 @@ impl Builder {
             hooks: Hooks::default(),
             max_blocking_threads: None,
             unhandled_panic: UnhandledPanic::Ignore,
+            power_efficient: None,
             #[cfg(feature = "test-util")]
             start_paused: false,
         }
@@ -311,6 +313,15 @@ impl Builder {
         self
     }
 
+    /// Whether [power-efficient](crate::workqueue::Builder::power_efficient) workqueues are unbound
+    /// instead of bound, as the kernel's boot parameter `workqueue.power_efficient`. Without it the
+    /// environment variable `CMWQ_POWER_EFFICIENT` decides, which is 0 or 1; by default they are
+    /// bound.
+    pub fn power_efficient(&mut self, power_efficient: bool) -> &mut Self {
+        self.power_efficient = Some(power_efficient);
+        self
+    }
+
     /// Begins with the clock paused; see [`time::pause`](crate::time::pause).
     #[cfg(feature = "test-util")]
     pub fn start_paused(&mut self, paused: bool) -> &mut Self {
@@ -323,12 +334,13 @@ impl Builder {
     /// # Errors
     ///
     /// Settings contradict each other; a detector was asked for by name (here or in `CMWQ_DETECTOR`)
-    /// that is unknown or that the process may not use; the OS refused a thread or a descriptor.
+    /// that is unknown or that the process may not use; `CMWQ_POWER_EFFICIENT` is needed and neither 0
+    /// nor 1; the OS refused a thread or a descriptor.
     pub fn build(&mut self) -> Result<Runtime, BuildError> {
         build::build(self)
     }
 
-    pub(super) fn config(&self) -> Config {
+    pub(super) fn config(&self, power_efficient: bool) -> Config {
         Config {
             event_interval: self.event_interval,
             global_queue_interval: self.global_queue_interval,
@@ -341,6 +353,7 @@ impl Builder {
             max_blocking_threads: self.max_blocking_threads.unwrap_or(MAX_BLOCKING_THREADS),
             unhandled_panic: self.unhandled_panic,
             current_thread: self.current_thread,
+            power_efficient,
         }
     }
 }

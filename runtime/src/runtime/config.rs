@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) unhandled_panic: UnhandledPanic,
     /// A runtime of one core that is held by the thread in `block_on`.
     pub(crate) current_thread: bool,
+    /// Are power-efficient workqueues unbound?
+    pub(crate) power_efficient: bool,
 }
 
 /// What follows from a task that panics.

@@ -47,6 +47,7 @@ pub struct Builder {
     cpu_intensive: bool,
     reclaim: bool,
     freezable: bool,
+    power_efficient: bool,
     max_active: Option<usize>,
     min_active: Option<usize>,
     nice: Option<i32>,
@@ -173,6 +174,31 @@ impl Builder {
         self
     }
 
+    /// The queue is unbound where the runtime saves power, and bound elsewhere: its items need no
+    /// certain CPU, and a CPU that sleeps need not be woken for them. Saving power is a setting of the
+    /// runtime, [`power_efficient`](crate::runtime::Builder::power_efficient), or the environment
+    /// variable `CMWQ_POWER_EFFICIENT`; the kernel's `WQ_POWER_EFFICIENT` depends on a boot parameter in
+    /// the same way.
+    ///
+    /// It contradicts [`bound`](Self::bound), which means bound in any case; an
+    /// [`unbound`](Self::unbound) or [`ordered`](Self::ordered) queue is unbound anyway.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cmwq::Workqueue;
+    ///
+    /// let runtime =
+    ///     cmwq::runtime::Builder::new_multi_thread().power_efficient(true).build()?;
+    /// let queue = Workqueue::builder().power_efficient().build_on(runtime.handle())?;
+    /// assert!(queue.attrs().is_some(), "as those of an unbound queue");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn power_efficient(mut self) -> Self {
+        self.power_efficient = true;
+        self
+    }
+
     /// Builds the queue in the runtime that this thread is in.
     ///
     /// # Errors
@@ -192,8 +218,9 @@ impl Builder {
     /// # Errors
     ///
     /// As [`build`](Self::build).
-    pub fn build_on(self, handle: &Handle) -> Result<Workqueue, BuildError> {
+    pub fn build_on(mut self, handle: &Handle) -> Result<Workqueue, BuildError> {
         self.check()?;
+        self.unbound |= self.power_efficient && handle.shared.config.power_efficient;
         let name = self.name.clone().unwrap_or_else(|| "unnamed".into());
         let mut settings = self.settings(name.clone());
         if self.reclaim {
@@ -212,6 +239,10 @@ impl Builder {
         };
         if self.bound && self.unbound {
             return contradicts("bound()", "unbound()", "choose one");
+        }
+        if self.bound && self.power_efficient {
+            let why = "it asks for unbound where the runtime saves power; choose one";
+            return contradicts("bound()", "power_efficient()", why);
         }
         if self.bound && self.ordered {
             return contradicts("bound()", "ordered()", "an ordered queue is unbound");

@@ -111,7 +111,10 @@ pub use events::{Event, EventKind, Recording, record};
 pub use flush::Flush;
 pub use handle::Workqueue;
 pub use stats::{Stats, measure_cpu_time};
-pub use system::{system, system_freezable, system_highpri, system_long, system_unbound};
+pub use system::{
+    system, system_freezable, system_highpri, system_long, system_power_efficient, system_unbound,
+    system_unbound_long,
+};
 pub use work::{WeakWork, Work};
 
 pub(crate) use queue::Queue;

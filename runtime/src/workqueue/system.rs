@@ -11,10 +11,12 @@ pub(super) enum System {
     Long,
     Unbound,
     Freezable,
+    UnboundLong,
+    PowerEfficient,
 }
 
 impl System {
-    pub(super) const COUNT: usize = 5;
+    pub(super) const COUNT: usize = 7;
 }
 
 fn get(which: System) -> Workqueue {
@@ -30,6 +32,8 @@ fn get(which: System) -> Workqueue {
         System::Long => builder.name("system_long"),
         System::Unbound => builder.name("system_unbound").unbound(),
         System::Freezable => builder.name("system_freezable").freezable(),
+        System::UnboundLong => builder.name("system_unbound_long").unbound(),
+        System::PowerEfficient => builder.name("system_power_efficient").power_efficient(),
     };
     match builder.build_on(&handle) {
         Ok(made) => Workqueue::new(shared.queues.keep(which, made.queue)),
@@ -99,4 +103,26 @@ pub fn system_unbound() -> Workqueue {
 #[track_caller]
 pub fn system_freezable() -> Workqueue {
     get(System::Freezable)
+}
+
+/// The unbound queue for items that take long, as the kernel's `system_dfl_long_wq`: a flush of
+/// [`system_unbound`] does not wait for them.
+///
+/// # Panics
+///
+/// As [`system`].
+#[track_caller]
+pub fn system_unbound_long() -> Workqueue {
+    get(System::UnboundLong)
+}
+
+/// The queue that is unbound where the runtime saves power and bound elsewhere, as the kernel's
+/// `system_power_efficient_wq`; see [`Builder::power_efficient`](super::Builder::power_efficient).
+///
+/// # Panics
+///
+/// As [`system`].
+#[track_caller]
+pub fn system_power_efficient() -> Workqueue {
+    get(System::PowerEfficient)
 }
