@@ -45,6 +45,7 @@ extern crate self as cmwq;
 mod blocking;
 mod contain;
 mod context;
+pub mod dedicated;
 mod detect;
 #[cfg(feature = "hyper")]
 pub mod hyper;

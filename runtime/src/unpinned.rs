@@ -6,7 +6,8 @@ use crate::runtime::Original;
 ///
 /// Workers are pinned to one CPU, and threads and processes inherit that from their creator: a rayon
 /// pool that is built lazily inside a task would have one thread. Start them in here. Outside of a
-/// runtime `f` just runs.
+/// runtime `f` just runs, except on the thread of a [`DedicatedWorker`](crate::dedicated::DedicatedWorker),
+/// where it has what that thread would have inherited.
 ///
 /// # Examples
 ///
@@ -18,9 +19,9 @@ use crate::runtime::Original;
 /// }
 /// ```
 pub fn unpinned<R>(f: impl FnOnce() -> R) -> R {
-    let Some(shared) = crate::context::current() else { return f() };
+    let Some(original) = crate::dedicated::original() else { return f() };
     let _restore = Restore(Original::capture());
-    shared.original.apply();
+    original.apply();
     f()
 }
 

@@ -16,6 +16,7 @@ pub mod cgroup;
 pub mod child;
 pub mod confine;
 pub mod crowd;
+pub mod dedicated;
 pub mod foreign;
 pub mod ledger;
 pub mod nodes;

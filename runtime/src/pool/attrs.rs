@@ -66,7 +66,7 @@ impl Current {
 }
 
 /// Gives the calling thread a nice value, or the nearest that it may have. Returns which.
-pub(super) fn apply_nice(nice: i32) -> i32 {
+pub(crate) fn apply_nice(nice: i32) -> i32 {
     let before = sys::thread::nice();
     if before != nice && sys::thread::set_nice(0, nice).is_err() {
         let nearest = nice.max(sys::limits::lowest_nice());

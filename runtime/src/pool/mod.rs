@@ -75,7 +75,7 @@ mod pool_tests;
 #[cfg(all(test, not(cmwq_loom)))]
 mod tests;
 
-pub(crate) use attrs::PoolAttrs;
+pub(crate) use attrs::{PoolAttrs, apply_nice};
 pub(crate) use crew::Crew;
 pub(crate) use holder::{Holder, NOBODY};
 pub(crate) use idle::Idle;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 
 /// CPU numbers at or above this are refused when a list is parsed; the kernel's own limit is 8192.
-const MAX_CPUS: usize = 1 << 16;
+pub const MAX_CPUS: usize = 1 << 16;
 
 /// A set of CPU numbers.
 // Words as the kernel wants them, without zero words at the end, so that equal sets compare equal.

@@ -42,6 +42,21 @@ pub fn set_policy_idle() -> io::Result<()> {
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Gives the calling thread the policy `SCHED_FIFO` with a priority from 1 to 99: it runs before all
+/// normal threads until it sleeps. Threads and processes that it makes are normal ones.
+///
+/// # Errors
+///
+/// `EPERM` without CAP_SYS_NICE or RLIMIT_RTPRIO, in a cgroup without real-time runtime, and where a
+/// filter refuses; `EINVAL` for another priority.
+pub fn set_policy_fifo(priority: u8) -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: priority.into() };
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the kernel reads one `sched_param` from a pointer that is valid for the call.
+    let rc = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const param) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The nice value of the calling thread: -20 (most urgent) to 19.
 pub fn nice() -> i32 {
     // Linux has one per thread, and 0 names the calling one. -1 may be a value or an error; there is
@@ -135,6 +150,29 @@ mod tests {
             // SAFETY: takes no pointers.
             let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
             assert_eq!(policy, libc::SCHED_IDLE.into());
+        });
+    }
+
+    #[test]
+    fn policy_fifo() {
+        in_thread(|| {
+            assert_eq!(set_policy_fifo(0).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+            let granted = set_policy_fifo(1);
+            // SAFETY: takes no pointers.
+            let policy = unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) };
+            match granted {
+                Ok(()) => {
+                    assert_eq!(policy, (libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK).into());
+                    // SAFETY: takes no pointers.
+                    let made =
+                        in_thread(|| unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) });
+                    assert_eq!(made, libc::SCHED_OTHER.into(), "not inherited");
+                }
+                Err(error) => {
+                    assert_eq!(error.raw_os_error(), Some(libc::EPERM));
+                    assert_eq!(policy, libc::SCHED_OTHER.into());
+                }
+            }
         });
     }
 

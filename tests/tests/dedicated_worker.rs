@@ -1,0 +1,466 @@
+//! Dedicated workers: who serves them, where, and how they end.
+
+use cmwq::dedicated::{Builder, DedicatedWork, DedicatedWorker};
+use cmwq_tests::dedicated::{Gate, Log, is_ready, without_thread, worker};
+use cmwq_tests::{run, until};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Serves the worker on this thread until nothing is left.
+fn serve(worker: &DedicatedWorker) {
+    loop {
+        let (own, last) = (worker.clone(), Arc::new(AtomicBool::new(false)));
+        let seen = last.clone();
+        let stop = DedicatedWork::new(move || {
+            drop(own.stop());
+            // Nothing is behind it: a flush from outside would be over.
+            seen.store(true, Ordering::SeqCst);
+        });
+        assert!(stop.queue(worker));
+        worker.run().expect("nobody else serves");
+        assert!(last.load(Ordering::SeqCst));
+        if is_ready(pin!(worker.flush())) {
+            return;
+        }
+    }
+}
+
+// Serving.
+
+#[test]
+fn without_a_thread_it_collects_works() {
+    run("without_a_thread_it_collects_works", || {
+        let (worker, log) = (without_thread(), Log::default());
+        let works: Vec<_> = (0..3).map(|number| log.work(number)).collect();
+        assert!(works.iter().all(|work| work.queue(&worker)));
+        assert!(works.iter().all(DedicatedWork::is_pending) && !worker.is_served());
+        assert!(!worker.stop_blocking() && worker.granted().is_none());
+        worker.start().unwrap();
+        worker.flush_blocking();
+        assert_eq!(log.take(), [0, 1, 2]);
+        assert!(worker.is_served() && worker.granted().is_some());
+        assert!(worker.start().unwrap_err().is_served());
+    });
+}
+
+#[test]
+fn threads_serve_one_after_the_other() {
+    run("threads_serve_one_after_the_other", || {
+        let (worker, log, gate) = (without_thread(), Log::default(), Gate::new());
+        let own = {
+            let worker = worker.clone();
+            thread::spawn(move || worker.run().map(|()| thread::current().id()))
+        };
+        gate.shut(&worker);
+        assert!(worker.run().unwrap_err().is_served());
+        assert!(worker.start().unwrap_err().is_served());
+        let works = [log.work(1), log.work(2)];
+        assert!(works.iter().all(|work| work.queue(&worker)));
+        // It leaves after the present execution, not after the list.
+        let mut stop = pin!(worker.stop());
+        assert!(!is_ready(stop.as_mut()));
+        gate.open();
+        own.join().unwrap().unwrap();
+        assert!(is_ready(stop) && !worker.is_served());
+        assert!(works.iter().all(DedicatedWork::is_pending), "kept for the next thread");
+        assert!(works[0].cancel());
+
+        let threads = Arc::new(Mutex::new(Vec::new()));
+        let seen = threads.clone();
+        let who = DedicatedWork::new(move || seen.lock().unwrap().push(thread::current().id()));
+        who.queue(&worker);
+        serve(&worker);
+        assert_eq!(log.take(), [2]);
+        assert_eq!(*threads.lock().unwrap(), [thread::current().id()], "on this very thread");
+
+        worker.start().unwrap();
+        who.queue(&worker);
+        worker.flush_blocking();
+        assert!(worker.stop_blocking());
+        let threads = threads.lock().unwrap();
+        assert!(threads.len() == 2 && threads[1] != threads[0]);
+    });
+}
+
+#[test]
+fn a_delay_goes_on_while_nobody_serves() {
+    run("a_delay_goes_on_while_nobody_serves", || {
+        let (worker, log) = (without_thread(), Log::default());
+        let (delayed, later) = (log.work(0), log.work(1));
+        delayed.queue_delayed(&worker, Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(5));
+        later.queue(&worker);
+        serve(&worker);
+        assert_eq!(log.take(), [0, 1]);
+    });
+}
+
+#[test]
+fn destroy_executes_what_is_queued_and_refuses_the_rest() {
+    run("destroy_executes_what_is_queued_and_refuses_the_rest", || {
+        let (worker, log, gate) = (worker(), Log::default(), Gate::new());
+        let other = worker.clone();
+        gate.shut(&worker);
+        let (queued, delayed, late) = (log.work(0), log.work(1), log.work(2));
+        let (target, chained) = (worker.clone(), late.clone());
+        let chain = DedicatedWork::new(move || assert!(!chained.queue(&target)));
+        assert!(queued.queue(&worker) && chain.queue(&worker));
+        assert!(delayed.queue_delayed(&worker, HOUR));
+        let mut destroy = pin!(worker.destroy());
+        assert!(!is_ready(destroy.as_mut()), "an execution is under way");
+        assert!(!late.queue(&other) && !late.mod_delayed(&other, HOUR));
+        assert!(!delayed.is_pending(), "cancelled");
+        assert!(queued.is_pending());
+        // Who is asked to leave now executes first what there is.
+        drop(other.stop());
+        gate.open();
+        other.clone().destroy_blocking();
+        assert!(is_ready(destroy) && !other.is_served());
+        assert_eq!((log.take(), chain.panics()), (vec![0], 0));
+        assert!(other.start().unwrap_err().is_destroyed());
+        assert!(other.run().unwrap_err().is_destroyed());
+        assert!(late.reinit(), "a work outlives its worker");
+    });
+}
+
+#[test]
+fn destroy_without_a_thread_cancels() {
+    run("destroy_without_a_thread_cancels", || {
+        let (worker, log) = (without_thread(), Log::default());
+        let (work, other) = (log.work(0), log.work(1));
+        assert!(work.queue(&worker) && other.queue(&worker));
+        let weak = other.downgrade();
+        drop(other);
+        assert!(weak.upgrade().is_some(), "the list has it");
+        let mut flush = pin!(worker.flush());
+        assert!(!is_ready(flush.as_mut()));
+        worker.destroy_blocking();
+        assert!(is_ready(flush));
+        assert!(!work.is_pending() && weak.upgrade().is_none());
+        assert_eq!(log.take(), []);
+    });
+}
+
+#[test]
+fn a_dropped_worker_executes_what_it_has_and_blocks_nobody() {
+    run("a_dropped_worker_executes_what_it_has_and_blocks_nobody", || {
+        let (worker, log, gate) = (worker(), Log::default(), Gate::new());
+        let (queued, delayed) = (log.work(0), log.work(1));
+        gate.shut(&worker);
+        queued.queue(&worker);
+        delayed.queue_delayed(&worker, HOUR);
+        // It would hang here, since the gate is shut.
+        drop(worker);
+        assert!(!delayed.is_pending() && queued.is_pending());
+        gate.open();
+        queued.flush_blocking();
+        assert_eq!(log.take(), [0]);
+    });
+}
+
+#[test]
+fn threads_end_with_their_workers() {
+    run("threads_end_with_their_workers", || {
+        let count = || {
+            let tasks = procfs::process::Process::myself().unwrap().tasks().unwrap();
+            tasks.flatten().filter(|task| task.stat().is_ok_and(|s| s.comm == "mayfly")).count()
+        };
+        let build = || DedicatedWorker::builder().name("mayfly").build().unwrap();
+        let (dropped, destroyed, stopped) = (build(), build(), build());
+        assert_eq!(count(), 3);
+        drop(dropped);
+        destroyed.destroy_blocking();
+        stopped.stop_blocking();
+        until("the threads end", || count() == 0);
+    });
+}
+
+// Failure.
+
+#[test]
+fn a_panic_is_counted_and_ends_nothing() {
+    run("a_panic_is_counted_and_ends_nothing", || {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("in the drop of a closure");
+            }
+        }
+        let (worker, log) = (worker(), Log::default());
+        let mut runs = 0;
+        let work = DedicatedWork::new(move || {
+            runs += 1;
+            assert!(runs % 2 == 0, "every other time");
+        });
+        for panics in [1, 1, 2, 2] {
+            assert!(work.queue(&worker));
+            work.flush_blocking();
+            assert_eq!(work.panics(), panics);
+        }
+        let bomb = Bomb;
+        let last = DedicatedWork::new(move || {
+            let _keep = &bomb;
+        });
+        // The worker is to drop it, not this thread.
+        let gate = Gate::new();
+        gate.shut(&worker);
+        last.queue(&worker);
+        drop(last);
+        log.work(0).queue(&worker);
+        gate.open();
+        worker.flush_blocking();
+        assert_eq!(log.take(), [0], "the worker goes on");
+    });
+}
+
+#[test]
+fn use_after_fork_panics() {
+    use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+    run("dedicated::use_after_fork_panics", || {
+        let (worker, work) = (worker(), DedicatedWork::new(|| ()));
+        // The default hook writes to stderr, whose lock another thread may hold at the fork.
+        let hook = take_hook();
+        set_hook(Box::new(|_| {}));
+        // SAFETY: the child uses nothing but the allocator, which glibc keeps usable after a
+        // fork, and leaves by `_exit`; an alarm ends it should it hang.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0, "fork: {}", std::io::Error::last_os_error());
+        if child == 0 {
+            // SAFETY: as above; the default action of the alarm ends the process.
+            unsafe { libc::alarm(10) };
+            let queued = catch_unwind(AssertUnwindSafe(|| work.queue(&worker)));
+            // Neither panics nor hangs.
+            drop(worker);
+            // SAFETY: ends the child without running anything of the parent's.
+            unsafe { libc::_exit(i32::from(queued.is_ok())) };
+        }
+        set_hook(hook);
+        let mut status = 0;
+        // SAFETY: waits for our own child; `status` outlives the call.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert_eq!(status, 0, "the child panics at first use, and does not hang");
+        assert!(work.queue(&worker) && work.flush_blocking() | !work.is_busy());
+    });
+}
+
+// Threads.
+
+fn allowed() -> Vec<usize> {
+    cmwq_tests::confine::allowed().expect("an affinity")
+}
+
+/// The CPUs that a closure of the worker may use.
+fn cpus_inside(worker: &DedicatedWorker) -> Vec<usize> {
+    let (send, receive) = mpsc::channel();
+    let work = DedicatedWork::new(move || send.send(allowed()).unwrap());
+    assert!(work.queue(worker));
+    receive.recv().unwrap()
+}
+
+#[test]
+fn the_thread_is_where_it_was_asked_for() {
+    run("the_thread_is_where_it_was_asked_for", || {
+        let (all, builder) = (allowed(), DedicatedWorker::builder);
+        let last = *all.last().unwrap();
+        for (builder, expected) in [
+            (builder(), &all[..]),
+            (builder().cpu(last), &[last]),
+            (builder().cpus([last, 60_000]), &[last]),
+        ] {
+            let worker = builder.build().unwrap();
+            assert_eq!(cpus_inside(&worker), expected);
+            assert_eq!(worker.granted().unwrap().cpus(), expected);
+        }
+        // Every machine has a node 0, but not always with CPUs of ours.
+        match builder().node(0).build() {
+            Ok(worker) => {
+                let inside = cpus_inside(&worker);
+                assert!(!inside.is_empty() && inside.iter().all(|cpu| all.contains(cpu)));
+            }
+            Err(error) => assert!(error.is_invalid_config(), "{error}"),
+        }
+        let error = builder().cpu(60_000).build().unwrap_err();
+        assert!(error.is_io() && error.to_string().contains("cpu(60000)"), "{error}");
+        let error = builder().node(60_000).build().unwrap_err();
+        assert!(error.is_invalid_config() && error.to_string().contains("node(60000)"), "{error}");
+        // The seat is free again.
+        let worker = builder().cpu(60_000).without_thread().build().unwrap();
+        assert!(worker.start().unwrap_err().is_io() && worker.start().unwrap_err().is_io());
+        assert!(!worker.is_served());
+    });
+}
+
+#[test]
+fn a_priority_is_granted_or_visibly_refused() {
+    run("a_priority_is_granted_or_visibly_refused", || {
+        let nice = |builder: Builder| builder.build().unwrap().granted().unwrap();
+        let plain = nice(DedicatedWorker::builder());
+        assert_eq!((plain.realtime(), plain.refused()), (None, None));
+        let low = nice(DedicatedWorker::builder().nice(3));
+        assert_eq!((low.nice(), low.refused()), ((plain.nice() + 3).min(19), None));
+        let high = nice(DedicatedWorker::builder().nice(-5));
+        assert_eq!(high.refused().is_none(), high.nice() == (plain.nice() - 5).max(-20));
+        assert!(high.nice() <= plain.nice(), "a refusal makes nothing worse");
+
+        let worker = DedicatedWorker::builder().realtime(7).nice(1).build().unwrap();
+        let granted = worker.granted().unwrap();
+        let (send, receive) = mpsc::channel();
+        let work = DedicatedWork::new(move || {
+            // SAFETY: takes no pointers.
+            send.send(unsafe { libc::sched_getscheduler(0) } & 7).unwrap();
+        });
+        work.queue(&worker);
+        let policy = receive.recv().unwrap();
+        match granted.refused() {
+            None => assert_eq!((granted.realtime(), policy), (Some(7), libc::SCHED_FIFO)),
+            Some(reason) => {
+                assert!(reason.contains("priority 7"), "{reason}");
+                assert_eq!((granted.realtime(), policy), (None, libc::SCHED_OTHER));
+            }
+        }
+    });
+}
+
+#[test]
+fn impossible_settings_are_errors() {
+    run("impossible_settings_are_errors", || {
+        let builder = DedicatedWorker::builder;
+        for (builder, word) in [
+            (builder().cpu(0).node(0), "contradict"),
+            (builder().cpus([0]).cpu(0), "contradict"),
+            (builder().cpus([]), "no CPU"),
+            (builder().cpu(1 << 40), "below"),
+            (builder().nice(20), "nice(20)"),
+            (builder().realtime(0), "realtime(0)"),
+            (builder().realtime(100), "realtime(100)"),
+            (builder().name("a\0b"), "NUL"),
+        ] {
+            let error = builder.build().unwrap_err();
+            assert!(error.is_invalid_config() && error.to_string().contains(word), "{error}");
+        }
+        let worker = builder().stack_size(16 << 20).build().unwrap();
+        let work = DedicatedWork::new(|| {
+            // Would not fit into the stack of 2 MiB that is the default.
+            std::hint::black_box(&[1_u8; 4 << 20]);
+        });
+        work.queue(&worker);
+        work.flush_blocking();
+        assert_eq!(work.panics(), 0);
+    });
+}
+
+// Beside a runtime.
+
+#[test]
+fn a_thread_made_in_a_task_has_the_affinity_of_the_process() {
+    run("a_thread_made_in_a_task_has_the_affinity_of_the_process", || {
+        let all = allowed();
+        let mut builder = cmwq::runtime::Builder::new_multi_thread();
+        let builder = builder.worker_threads(all.len()).pin(cmwq::runtime::Pin::Always);
+        let Ok(runtime) = builder.build() else {
+            return cmwq_tests::skip("a pinned runtime", "it could not be built here");
+        };
+        let made = runtime.block_on(async {
+            cmwq::spawn(async { (allowed(), DedicatedWorker::builder().build().unwrap()) }).await
+        });
+        let (pinned, worker) = made.unwrap();
+        assert_eq!(pinned.len(), 1, "the task's thread is pinned");
+        assert_eq!(cpus_inside(&worker), all);
+    });
+}
+
+#[test]
+fn threads_and_workers_made_in_a_pinned_closure_need_not_inherit_it() {
+    run("threads_and_workers_made_in_a_pinned_closure_need_not_inherit_it", || {
+        let all = allowed();
+        let worker = DedicatedWorker::builder().cpu(all[0]).build().unwrap();
+        let (send, receive) = mpsc::channel();
+        let work = DedicatedWork::new(move || {
+            let inner = DedicatedWorker::builder().build().unwrap();
+            let unpinned = cmwq::unpinned(allowed);
+            send.send((allowed(), unpinned, cpus_inside(&inner))).unwrap();
+        });
+        work.queue(&worker);
+        let (own, unpinned, inner) = receive.recv().unwrap();
+        assert_eq!((own, unpinned, inner), (vec![all[0]], all.clone(), all));
+    });
+}
+
+#[test]
+fn blocking_forms_inside_a_task_hand_the_core_over() {
+    run("blocking_forms_inside_a_task_hand_the_core_over", || {
+        // Without a detector nobody else would notice that the task blocks.
+        let mut builder = cmwq::runtime::Builder::new_multi_thread();
+        let builder = builder.worker_threads(1).detector(cmwq::runtime::Detector::Off);
+        let runtime = builder.build().unwrap();
+        let blockings: [fn(&DedicatedWorker, &DedicatedWork); 4] = [
+            |worker, _| worker.flush_blocking(),
+            |_, work| assert!(work.flush_blocking()),
+            |_, work| assert!(!work.cancel_sync_blocking()),
+            |worker, _| worker.clone().destroy_blocking(),
+        ];
+        for blocking in blockings {
+            let worker = worker();
+            let gate = Gate::new();
+            gate.shut(&worker);
+            let (leave, work, target) = (gate.leave.clone(), gate.work.clone(), worker.clone());
+            let blocked = runtime.spawn(async move {
+                // It is the only core: this one runs when the task there has handed it over.
+                cmwq::spawn(async move { leave.send(()).unwrap() });
+                blocking(&target, &work);
+            });
+            runtime.block_on(blocked).unwrap();
+        }
+        // And so does a task that serves.
+        let worker = without_thread();
+        let target = worker.clone();
+        let served = runtime.spawn(async move {
+            cmwq::spawn(async move {
+                let stop = DedicatedWork::new({
+                    let worker = target.clone();
+                    move || drop(worker.stop())
+                });
+                assert!(stop.queue(&target));
+            });
+            worker.run()
+        });
+        runtime.block_on(served).unwrap().unwrap();
+    });
+}
+
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
+async fn waits_are_awaited_in_any_runtime() {
+    let (worker, gate, log) = (worker(), Gate::new(), Log::default());
+    gate.shut(&worker);
+    let (work, leave) = (log.work(0), gate.leave.clone());
+    work.queue(&worker);
+    cmwq::spawn(async move { leave.send(()).unwrap() });
+    assert!(gate.work.flush().await | !gate.work.is_busy());
+    worker.flush().await;
+    assert_eq!(log.take(), [0]);
+    assert!(!work.cancel_sync().await);
+    assert!(worker.stop().await && !worker.stop().await);
+    worker.start().unwrap();
+    worker.destroy().await;
+    assert!(!work.queue(&DedicatedWorker::builder().build().unwrap()), "it has its worker");
+}
+
+#[test]
+fn a_closure_uses_a_runtime_through_its_handle() {
+    run("a_closure_uses_a_runtime_through_its_handle", || {
+        let runtime = cmwq::runtime::Runtime::new().unwrap();
+        let (handle, worker) = (runtime.handle().clone(), worker());
+        let (send, receive) = mpsc::channel();
+        let work = DedicatedWork::new(move || {
+            let sum = handle.block_on(async { cmwq::spawn(async { 1 + 2 }).await.unwrap() });
+            send.send(sum).unwrap();
+        });
+        work.queue(&worker);
+        assert_eq!(receive.recv(), Ok(3));
+    });
+}
