@@ -97,6 +97,7 @@
 
 mod books;
 mod builder;
+mod current;
 mod error;
 mod item;
 mod serve;
@@ -115,6 +116,7 @@ pub use wait::Flush;
 pub use work::{DedicatedWork, WeakDedicatedWork};
 pub use worker::DedicatedWorker;
 
+pub(crate) use current::current;
 pub(crate) use thread::original;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

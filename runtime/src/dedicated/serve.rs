@@ -1,5 +1,6 @@
 //! The loop of the thread that serves a worker.
 
+use super::current;
 use super::item::Core;
 use super::shared::{Seat, Shared};
 use crate::contain::contain;
@@ -53,7 +54,9 @@ impl Shared {
         debug_assert!(work.state().running == Some(number));
         // The closure is no task, whatever this thread may be.
         let task = context::set_current_task(None);
+        let outer = current::enter(work, &self.settings.name);
         work.execute(&self.settings.name);
+        current::leave(outer);
         context::set_current_task(task);
         self.locked(|books, later| {
             books.end(work);

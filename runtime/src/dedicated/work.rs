@@ -97,7 +97,8 @@ impl DedicatedWork {
         WeakDedicatedWork { core: Arc::downgrade(&self.core) }
     }
 
-    /// Its id, which no other work and no task has.
+    /// Its id, which no other work and no task has; see
+    /// [`current_work`](crate::workqueue::current_work).
     pub fn id(&self) -> Id {
         self.core.id
     }

@@ -18,7 +18,7 @@
 
 use super::raw::{Header, Notified, RawTask};
 use super::state::{OnIdle, State};
-use super::{Birth, Schedule, cell};
+use super::{Birth, Id, Schedule, cell};
 use std::future::Future;
 
 /// A counted reference to a work item.
@@ -43,6 +43,10 @@ impl WorkTask {
     pub(crate) fn queue(&self) -> Notified {
         self.0.state().queue_work();
         Notified::new(self.0)
+    }
+
+    pub(crate) fn id(&self) -> Id {
+        self.0.id()
     }
 
     pub(crate) fn header(&self) -> &Header {

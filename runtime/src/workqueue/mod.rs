@@ -71,6 +71,7 @@ mod colour;
 mod congested;
 mod cpu_error;
 mod current;
+mod current_work;
 mod drain;
 mod dump;
 mod each_cpu;
@@ -102,6 +103,7 @@ pub use crate::topology::Scope;
 pub use attrs::Attrs;
 pub use builder::Builder;
 pub use cpu_error::CpuError;
+pub use current_work::{CurrentWork, current_work};
 pub use dump::{Dump, dump};
 pub use each_cpu::{
     schedule_on_each_cpu, schedule_on_each_cpu_blocking, work_on_cpu, work_on_cpu_blocking,

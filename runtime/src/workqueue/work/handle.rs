@@ -130,6 +130,12 @@ impl Work {
         WeakWork { inner: Arc::downgrade(&self.inner) }
     }
 
+    /// Its id, which no other work item and no task has; see
+    /// [`current_work`](crate::workqueue::current_work).
+    pub fn id(&self) -> Id {
+        self.inner.task.id()
+    }
+
     // Queueing.
 
     /// Queues the work on the pool near the caller. Returns whether it did: `false` if it is pending
