@@ -180,6 +180,62 @@ fn threads_end_with_their_workers() {
     });
 }
 
+// Calls.
+
+#[test]
+fn calls_give_results_in_their_turn() {
+    run("calls_give_results_in_their_turn", || {
+        let (worker, log, gate) = (worker(), Log::default(), Gate::new());
+        gate.shut(&worker);
+        let calls: Vec<_> = (0..3)
+            .map(|number| {
+                let log = log.clone();
+                worker.call(move || {
+                    log.push(number);
+                    number
+                })
+            })
+            .collect();
+        let (taken_back, detached) = (worker.call(|| 1), log.clone());
+        drop(worker.call(move || detached.push(3)));
+        assert!(taken_back.cancel() && !taken_back.cancel());
+        gate.open();
+        let results: Vec<_> = calls.into_iter().map(|call| call.wait().unwrap()).collect();
+        assert_eq!(results, [0, 1, 2]);
+        assert!(taken_back.wait().unwrap_err().is_cancelled());
+        worker.flush_blocking();
+        assert_eq!(log.take(), [0, 1, 2, 3], "a dropped call is detached");
+    });
+}
+
+#[test]
+fn a_call_without_a_result_says_why() {
+    run("a_call_without_a_result_says_why", || {
+        let (worker, gate) = (worker(), Gate::new());
+        let panic = worker.call(|| panic!("in a call")).wait().unwrap_err();
+        assert!(panic.is_panic());
+        assert_eq!(panic.into_panic().downcast_ref(), Some(&"in a call"));
+        // Inside of a closure of the same worker, where it would be for ever.
+        let own = worker.clone();
+        let inner = worker.call(move || own.call(|| ()).wait()).wait().unwrap();
+        assert!(inner.unwrap_err().is_deadlock());
+
+        gate.shut(&worker);
+        let (other, last) = (worker.clone(), worker.call(|| 1));
+        let end = pin!(worker.destroy());
+        assert!(other.call(|| ()).wait().unwrap_err().is_rejected());
+        gate.open();
+        assert_eq!(last.wait().unwrap(), 1, "it was queued before the end");
+        until("the worker ends", || !other.is_served());
+        assert!(is_ready(end));
+
+        let idle = without_thread();
+        let never = idle.call(|| ());
+        drop(idle);
+        assert!(never.wait().unwrap_err().is_cancelled());
+    });
+}
+
 // Failure.
 
 #[test]

@@ -23,6 +23,14 @@
 //! # Ok::<(), cmwq::dedicated::WorkerError>(())
 //! ```
 //!
+//! A function whose result is wanted is [called](DedicatedWorker::call) by the worker:
+//!
+//! ```
+//! # let worker = cmwq::dedicated::DedicatedWorker::builder().build()?;
+//! assert_eq!(worker.call(|| 6 * 7).wait()?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # The kernel's names
 //!
 //! | kernel | here |
@@ -97,6 +105,7 @@
 
 mod books;
 mod builder;
+mod call;
 mod current;
 mod error;
 mod item;
@@ -110,6 +119,7 @@ mod work;
 mod worker;
 
 pub use builder::Builder;
+pub use call::Call;
 pub use error::WorkerError;
 pub use thread::Granted;
 pub use wait::Flush;
