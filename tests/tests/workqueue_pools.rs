@@ -4,7 +4,7 @@
 use cmwq::runtime::{Builder, Runtime};
 use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
-use cmwq_tests::{Block, confine, finish, run, until};
+use cmwq_tests::{Block, confine, finish, run, skip, until};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -104,6 +104,65 @@ fn an_unbound_queue_runs_on_workers_with_its_cpus_and_nice_value() {
         assert!(name.starts_with("cmwq/u"), "{name}");
         assert_eq!(cpus, [cpu]);
         assert_eq!(own, (nice() + 3).min(19), "3 above that of the process");
+    });
+}
+
+/// Two CPUs, or `None`, said aloud, where there is only one.
+fn two_cpus(test: &str) -> Option<[usize; 2]> {
+    match confine::allowed().unwrap()[..] {
+        [first, second, ..] => Some([first, second]),
+        _ => {
+            skip(test, "needs two CPUs");
+            None
+        }
+    }
+}
+
+#[test]
+fn workers_of_a_strict_queue_are_confined_and_others_may_be_moved() {
+    let test = "workers_of_a_strict_queue_are_confined_and_others_may_be_moved";
+    run(test, || {
+        let Some(both) = two_cpus(test) else { return };
+        let runtime = one_core();
+        let queue = |strict, scope| {
+            let builder = Workqueue::builder().unbound().cpus(both).scope(scope).strict(strict);
+            builder.build_on(runtime.handle()).unwrap()
+        };
+        let (strict, other) = (queue(true, Scope::Cpu), queue(false, Scope::Cpu));
+        for cpu in both {
+            let on = |queue: &Workqueue| finish(queue.spawn_on(cpu, async { place() })).unwrap();
+            let (confined, (name, cpus, _)) = (on(&strict), on(&other));
+            assert_eq!(confined.1, [cpu]);
+            assert_eq!(cpus, both, "all CPUs of the queue, though its group is {cpu}");
+            assert_ne!(pool(&confined.0), pool(&name));
+        }
+        // A group of all CPUs has nowhere to be moved to.
+        let [one, other] = [true, false]
+            .map(|strict| finish(queue(strict, Scope::System).spawn(async { place() })).unwrap());
+        assert_eq!((pool(&one.0), &one.1), (pool(&other.0), &other.1));
+    });
+}
+
+#[test]
+fn a_worker_that_wakes_up_elsewhere_is_put_back() {
+    let test = "a_worker_that_wakes_up_elsewhere_is_put_back";
+    run(test, || {
+        let Some([own, other]) = two_cpus(test) else { return };
+        let runtime = one_core();
+        let builder = Workqueue::builder().unbound().cpus([own, other]).scope(Scope::Cpu);
+        let queue = builder.build_on(runtime.handle()).unwrap();
+        let away = finish(queue.spawn_on(own, async move {
+            // As if the scheduler had moved it, and more: it cannot go back by itself.
+            confine::affinity(None, &[other]).unwrap();
+            place()
+        }));
+        let (thread, cpus, _) = away.unwrap();
+        assert_eq!(cpus, [other]);
+        until("the worker is put back", || {
+            let (name, cpus, _) = finish(queue.spawn_on(own, async { place() })).unwrap();
+            name == thread && cpus == [own, other]
+        });
+        assert!(queue.stats().repatriated >= 1);
     });
 }
 

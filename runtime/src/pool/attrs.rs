@@ -1,34 +1,62 @@
 //! What makes one unbound pool different from another.
+//!
+//! # Strict or not
+//!
+//! The workers of a strict pool may use the CPUs of its group and no others. Those of one that is not
+//! strict may use all CPUs of the queue, and are *put back* into the group when they are woken: the
+//! scheduler may move them out of it later, to a CPU that is idle. The kernel does that by the
+//! `wake_cpu` of the thread. A program has no such hint, so the thread looks where it woke up, which
+//! takes no system call, and only one that is elsewhere confines itself for a moment, which moves it.
+//!
+//! Strictness is nothing else than this mask, and the mask is what pools are told apart by. So where a
+//! group has all CPUs of the queue, as with the scope `system`, strict and other queues share pools.
+//!
+//! # Places that are used again
+//!
+//! A place of a pool that nobody uses gets other attributes. A thread that was made for the former
+//! pool may come late, so each one looks when it takes charge whether what it has taken is still true.
 
 use super::bits::AtomicBits;
+use crate::runtime::Shared;
 use crate::sync_types::{Mutex, lock};
 use crate::sys;
 use crate::sys::affinity::CpuSet;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The attributes of an unbound pool. Pools with equal attributes are one pool.
-///
-/// `strict` does not tell pools apart. In the kernel the workers of a pool that is not strict are put
-/// back to their pod of CPUs when they are woken and may be moved out of it later; that takes the
-/// scheduler's `wake_cpu`, for which user space has only `sched_setaffinity`, two system calls for
-/// each wake. And less is gained by it: the pool keeps as many unblocked workers as its pod has CPUs,
-/// so that its CPUs do not idle while its work waits. So all pools are confined.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct PoolAttrs {
-    /// Where its threads may run.
+    /// Its group: as many workers run as it has CPUs, and they begin there when they are woken.
     pub(crate) cpus: CpuSet,
+    /// Where the scheduler may move them. Has the group in it; equal to it if the pool is strict.
+    pub(crate) roam: CpuSet,
     /// What is added to the nice value of the thread that built the runtime; where that is refused,
     /// the lowest that the process may have.
     pub(crate) nice: i32,
-    pub(crate) strict: bool,
+}
+
+impl PoolAttrs {
+    /// Confined to these CPUs.
+    pub(crate) fn strict(cpus: CpuSet, nice: i32) -> Self {
+        Self { roam: cpus.clone(), cpus, nice }
+    }
 }
 
 /// The attributes of a pool, whose place another one may get later.
 ///
-/// The lock is held for a copy. `covers` is the CPU set once more, for the sentinels, which take no
+/// The lock is held for a copy. `covers` is the group once more, for the sentinels, which take no
 /// lock.
 pub(super) struct Current {
     attrs: Mutex<PoolAttrs>,
     covers: AtomicBits,
+    /// Counts the attributes that the place has had.
+    version: AtomicU64,
+}
+
+thread_local! {
+    /// The version that the calling thread, a worker of an unbound pool, has taken.
+    static TAKEN: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Current {
@@ -36,17 +64,41 @@ impl Current {
     pub(super) fn new(attrs: PoolAttrs, cpu_limit: usize) -> Self {
         let covers = AtomicBits::new(cpu_limit);
         attrs.cpus.iter().for_each(|cpu| covers.insert(cpu));
-        Self { attrs: Mutex::new(attrs), covers }
+        Self { attrs: Mutex::new(attrs), covers, version: AtomicU64::new(1) }
     }
 
     pub(super) fn get(&self) -> PoolAttrs {
         lock(&self.attrs).clone()
     }
 
-    /// Gives the calling thread the pool's CPUs.
+    /// Makes the calling thread one of the pool: its nice value, and its group, where it touches its
+    /// stack first. `false` if it may not use those CPUs.
+    pub(super) fn take(&self, shared: &Shared) -> bool {
+        let (attrs, version) = {
+            let attrs = lock(&self.attrs);
+            (attrs.clone(), self.version.load(Ordering::Relaxed))
+        };
+        TAKEN.set(version);
+        apply_nice((shared.original.nice + attrs.nice).clamp(-20, 19));
+        settle(&attrs)
+    }
+
+    /// The calling thread, a worker of the pool that was woken, goes back to the group. Returns
+    /// whether it was elsewhere.
+    #[inline]
+    pub(super) fn put_back(&self, shared: &Shared) -> bool {
+        // Acquire: a core is opened for new attributes after they were set.
+        if self.version.load(Ordering::Acquire) != TAKEN.get() {
+            self.take(shared);
+            return false;
+        }
+        let is_elsewhere = !self.covers(sys::affinity::current_cpu());
+        is_elsewhere && settle(&self.get())
+    }
+
+    /// Moves the calling thread, which is no worker of the pool, to where those are.
     pub(super) fn confine(&self) {
-        // Refused when a cpuset no longer has them: the kernel's choice is as good.
-        let _ = sys::affinity::set(0, &lock(&self.attrs).cpus);
+        settle(&self.get());
     }
 
     /// While the pool has no threads.
@@ -57,12 +109,23 @@ impl Current {
         }
         attrs.cpus.iter().for_each(|cpu| self.covers.insert(cpu));
         *current = attrs;
+        self.version.fetch_add(1, Ordering::Release);
     }
 
-    /// May its threads run on this CPU?
+    /// Is this CPU in its group?
     pub(super) fn covers(&self, cpu: usize) -> bool {
         self.covers.contains(cpu)
     }
+}
+
+/// Moves the calling thread into the group, and lets it be moved where it may.
+fn settle(attrs: &PoolAttrs) -> bool {
+    // Refused when a cpuset no longer has the CPUs: the kernel's choice is as good.
+    let settled = sys::affinity::set(0, &attrs.cpus).is_ok();
+    if attrs.roam != attrs.cpus {
+        let _ = sys::affinity::set(0, &attrs.roam);
+    }
+    settled
 }
 
 /// Gives the calling thread a nice value, or the nearest that it may have. Returns which.
@@ -79,9 +142,11 @@ pub(crate) fn apply_nice(nice: i32) -> i32 {
     sys::thread::nice()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(cmwq_loom)))]
 mod tests {
     use super::*;
+    use crate::runtime::Builder;
+    use crate::sys::affinity;
 
     #[test]
     fn a_refused_nice_value_makes_a_thread_no_less_urgent() {
@@ -95,5 +160,67 @@ mod tests {
             assert_eq!(apply_nice(19), 19);
         });
         thread.join().expect("no panic");
+    }
+
+    /// In a thread that stands for a worker; two CPUs of the process. Says so if it has but one.
+    fn in_thread(test: &str, f: impl FnOnce(&Shared, usize, usize) + Send) {
+        let all = affinity::current().unwrap();
+        let mut cpus = all.iter();
+        let (Some(first), Some(second)) = (cpus.next(), cpus.next()) else {
+            return eprintln!("SKIPPED {test}: needs two CPUs");
+        };
+        let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let shared = &runtime.handle().shared;
+        std::thread::scope(|scope| scope.spawn(|| f(shared, first, second)).join().unwrap());
+    }
+
+    fn only(cpu: usize) -> CpuSet {
+        CpuSet::single(cpu)
+    }
+
+    #[test]
+    fn a_worker_that_is_not_strict_is_put_back_and_may_be_moved() {
+        in_thread("a_worker_that_is_not_strict_is_put_back_and_may_be_moved", |shared, a, b| {
+            let roam = CpuSet::from_iter([a, b]);
+            let attrs = PoolAttrs { cpus: only(a), roam: roam.clone(), nice: 0 };
+            let current = Current::new(attrs, a.max(b) + 1);
+            assert!(current.take(shared));
+            assert_eq!(affinity::current().unwrap(), roam);
+            // The scheduler may move it in between, though hardly each time.
+            let returns = (0..20).filter(|_| {
+                affinity::set(0, &only(b)).unwrap();
+                affinity::set(0, &roam).unwrap();
+                let was_elsewhere = current.put_back(shared);
+                assert_eq!(affinity::current().unwrap(), roam);
+                was_elsewhere && affinity::current_cpu() == a
+            });
+            assert!(returns.count() >= 10);
+        });
+    }
+
+    #[test]
+    fn a_strict_one_is_confined() {
+        in_thread("a_strict_one_is_confined", |shared, a, b| {
+            let current = Current::new(PoolAttrs::strict(only(a), 0), a.max(b) + 1);
+            assert!(current.take(shared));
+            assert_eq!(affinity::current().unwrap(), only(a));
+            // As an item might do that pins the thread it runs on.
+            affinity::set(0, &only(b)).unwrap();
+            assert!(current.put_back(shared));
+            assert_eq!(affinity::current().unwrap(), only(a));
+            assert!(!current.put_back(shared));
+        });
+    }
+
+    #[test]
+    fn a_thread_that_has_taken_former_attributes_takes_the_new_ones() {
+        in_thread("a_thread_that_has_taken_former_attributes", |shared, a, b| {
+            let current = Current::new(PoolAttrs::strict(only(a), 0), a.max(b) + 1);
+            assert!(current.take(shared));
+            current.set(PoolAttrs { cpus: only(a), roam: CpuSet::from_iter([a, b]), nice: 1 });
+            assert!(!current.put_back(shared));
+            assert_eq!(affinity::current().unwrap().len(), 2);
+            assert_eq!(sys::thread::nice(), (shared.original.nice + 1).min(19));
+        });
     }
 }

@@ -25,10 +25,10 @@ impl AtomicBits {
         word.fetch_and(!bit, Ordering::SeqCst) & bit != 0
     }
 
-    /// A hint: the answer may be old when it comes.
+    /// A hint: the answer may be old when it comes. Any number may be asked for.
     pub(crate) fn contains(&self, number: usize) -> bool {
-        let (word, bit) = self.word(number);
-        word.load(Ordering::Relaxed) & bit != 0
+        let word = self.0.get(number / 64);
+        word.is_some_and(|word| word.load(Ordering::Relaxed) & (1 << (number % 64)) != 0)
     }
 
     /// Takes the lowest number out.

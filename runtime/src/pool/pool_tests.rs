@@ -65,12 +65,12 @@ fn shared(runtime: &Runtime) -> &Arc<Shared> {
 }
 
 fn attrs() -> PoolAttrs {
-    PoolAttrs { cpus: crate::topology::allowed_cpus(), nice: 0, strict: false }
+    PoolAttrs::strict(crate::topology::allowed_cpus(), 0)
 }
 
 fn on_first_cpu() -> PoolAttrs {
     let first = crate::topology::allowed_cpus().iter().next().unwrap();
-    PoolAttrs { cpus: CpuSet::single(first), ..attrs() }
+    PoolAttrs::strict(CpuSet::single(first), 0)
 }
 
 fn runtimes() -> Vec<Runtime> {

@@ -109,8 +109,8 @@ impl Site {
     pub(super) fn effective(&self, attrs: &PoolAttrs) -> PoolAttrs {
         let usable = attrs.cpus.intersection(&self.allowed);
         let cpus = if usable.is_empty() { self.allowed.clone() } else { usable };
-        // See PoolAttrs.
-        PoolAttrs { cpus, nice: attrs.nice.clamp(-20, 19), strict: true }
+        let roam = attrs.roam.intersection(&self.allowed).iter().chain(cpus.iter()).collect();
+        PoolAttrs { cpus, roam, nice: attrs.nice.clamp(-20, 19) }
     }
 
     /// Above the number of every CPU that the process could use.

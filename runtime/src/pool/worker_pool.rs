@@ -19,7 +19,6 @@ use super::rescue::Lines;
 use super::sleepers::Sleepers;
 use super::{Core, Key, PoolAttrs, QueueId, Worklist};
 use crate::runtime::Shared;
-use crate::sys;
 use crate::task::Notified;
 use std::fmt;
 use std::io;
@@ -172,10 +171,7 @@ impl WorkerPool {
             }
             PoolKind::Unbound => {
                 shared.original.apply();
-                let Some(attrs) = self.attrs() else { return true };
-                apply_nice((shared.original.nice + attrs.nice).clamp(-20, 19));
-                // Refused when a cpuset no longer has the CPUs: the kernel's choice is as good.
-                sys::affinity::set(0, &attrs.cpus).is_ok()
+                self.unbound.as_ref().is_none_or(|unbound| unbound.current.take(shared))
             }
         }
     }
@@ -192,6 +188,13 @@ impl WorkerPool {
         }
     }
 
+    /// The calling thread, a worker that was woken, goes back to the pool's CPUs; see `attrs`. Returns
+    /// whether it was elsewhere.
+    #[inline]
+    pub(crate) fn put_back(&self, shared: &Shared) -> bool {
+        self.unbound.as_ref().is_some_and(|unbound| unbound.current.put_back(shared))
+    }
+
     /// Gives the calling thread the CPUs of the pool, if it is unbound. Returns whether it is.
     pub(super) fn confine_current_thread(&self) -> bool {
         self.unbound.as_ref().map(|unbound| unbound.current.confine()).is_some()
@@ -202,7 +205,7 @@ impl WorkerPool {
         self.unbound.as_ref().map(|unbound| unbound.current.get())
     }
 
-    /// May a worker of the pool, which is unbound, be on this CPU?
+    /// Is this CPU in the group that the pool, which is unbound, serves?
     pub(crate) fn covers(&self, cpu: usize) -> bool {
         self.unbound.as_ref().is_some_and(|unbound| unbound.current.covers(cpu))
     }

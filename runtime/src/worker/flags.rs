@@ -1,4 +1,5 @@
-//! What the monitor has decided about a worker, to be undone when it returns.
+//! What the monitor has decided about a worker, to be undone when it returns, and what it has to say
+//! at the end of a poll.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,6 +13,8 @@ pub(crate) enum Flag {
     Lost = 4,
     /// It is to end instead of going on standby again.
     Retire = 8,
+    /// It was woken outside of its pool's CPUs and brought back; the next item counts that.
+    Repatriated = 16,
 }
 
 #[derive(Default)]

@@ -121,6 +121,7 @@ impl Local {
         let core = self.core();
         if !core.is_default {
             core.pool.rise(core.index);
+            self.return_to_group();
         } else if !self.shared().idle.unpark(core.index) {
             self.searching.set(true);
         }

@@ -104,8 +104,16 @@ impl Local {
         if self.worker().flags.take(Flag::Unpinned) {
             self.core().pin_current_thread();
         }
+        self.return_to_group();
         self.awake_since.set(crate::time::now_ns());
         self.wake_guards(self.awake_since.get());
+    }
+
+    /// Of an unbound pool, and woken: runs on the CPUs of its group from here on.
+    pub(super) fn return_to_group(&self) {
+        if self.core().pool.put_back(self.shared()) {
+            self.worker().flags.set(Flag::Repatriated);
+        }
     }
 
     /// This worker is not the holder any more.

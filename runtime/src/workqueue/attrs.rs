@@ -61,9 +61,12 @@ impl Attrs {
         self
     }
 
-    /// Are workers confined to the CPUs of their group? In the kernel those of a queue that is not
-    /// strict are put back there when they are woken, and may be moved out of it later. Here they are
-    /// confined in any case: a program would need two system calls for each wake to do the same.
+    /// Are workers confined to the CPUs of their group? Those of a queue that is not strict may use
+    /// all CPUs of the queue: they are put back into their group when they are woken for work, and
+    /// the scheduler may move them later, to where a CPU is idle. As in the kernel, except that a
+    /// worker which finds itself elsewhere moves itself, by two system calls.
+    ///
+    /// Strict keeps caches warm and gives away what idle CPUs outside of the group could do.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self

@@ -135,8 +135,8 @@ impl Builder {
         self
     }
 
-    /// Are the workers of an unbound queue confined to the CPUs of their group? They are in any case:
-    /// see [`Attrs::strict`].
+    /// Are the workers of an unbound queue confined to the CPUs of their group? By default they are
+    /// not; see [`Attrs::strict`].
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = Some(strict);
         self

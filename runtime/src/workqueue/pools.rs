@@ -46,10 +46,15 @@ fn chosen(topology: &Topology, usable: &CpuSet, attrs: &Attrs) -> CpuSet {
 pub(super) fn unbound(shared: &Arc<Shared>, attrs: &Attrs, ordered: bool) -> io::Result<Vec<Pod>> {
     let topology = shared.topology();
     let scope = if ordered { Scope::System } else { attrs.scope };
-    let pods = topology.pools(scope, &effective(shared, attrs)).into_iter();
+    let all = effective(shared, attrs);
+    let pods = topology.pools(scope, &all).into_iter();
     pods.map(|cpus| {
         let node = cpus.iter().next().map_or(0, |first| topology.node_of(first));
-        let wanted = PoolAttrs { cpus: cpus.clone(), nice: attrs.nice, strict: attrs.strict };
+        let wanted = if attrs.strict {
+            PoolAttrs::strict(cpus.clone(), attrs.nice)
+        } else {
+            PoolAttrs { cpus: cpus.clone(), roam: all.clone(), nice: attrs.nice }
+        };
         Ok(Pod { cpus, node, pool: of_attrs(shared, &wanted)? })
     })
     .collect()

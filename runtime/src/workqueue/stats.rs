@@ -34,6 +34,8 @@ pub(crate) struct PwqStats {
     pub(crate) boosted: Counter,
     /// Polls whose core another worker took over.
     pub(crate) cm_wakeups: Counter,
+    /// Items whose worker was brought back to the CPUs of its pool for them.
+    pub(crate) repatriated: Counter,
     /// Times that its pool called for rescuers while it had work there.
     pub(crate) mayday: Arc<Counter>,
     /// Polls of its items by the rescuer.
@@ -41,9 +43,10 @@ pub(crate) struct PwqStats {
 }
 
 impl PwqStats {
-    fn counters(&self) -> [&Counter; 7] {
-        let Self { started, cpu_ns, cpu_intensive, boosted, cm_wakeups, mayday, rescued } = self;
-        [started, cpu_ns, cpu_intensive, boosted, cm_wakeups, mayday, rescued]
+    fn counters(&self) -> [&Counter; 8] {
+        let Self { started, cpu_ns, cpu_intensive, boosted, cm_wakeups, .. } = self;
+        let Self { repatriated, mayday, rescued, .. } = self;
+        [started, cpu_ns, cpu_intensive, boosted, cm_wakeups, repatriated, mayday, rescued]
     }
 
     /// Adds what another has counted, which counts no more.
@@ -55,8 +58,7 @@ impl PwqStats {
 }
 
 /// What a queue is doing and has done; made by [`Workqueue::stats`]. The columns are those of the
-/// kernel's `wq_monitor.py`, but for *repatriated*: workers of an unbound pool cannot leave its CPUs
-/// here, so none has to be brought back.
+/// kernel's `wq_monitor.py`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -72,6 +74,9 @@ pub struct Stats {
     /// wakeups of the kernel. Counted when the poll ends. On a queue that is `cpu_intensive()` the
     /// core is handed over before each poll; those do not count.
     pub cm_wakeups: u64,
+    /// How often a worker of an unbound pool woke up outside of its group of CPUs, and was brought
+    /// back, to run an item of the queue.
+    pub repatriated: u64,
     /// How often an item was raised because something of high priority waits for it.
     pub boosted: u64,
     /// How often a pool that had work of the queue called for its rescuer.
@@ -108,6 +113,7 @@ impl Workqueue {
             cpu_time: Duration::from_nanos(sum.cpu_ns.get()),
             cpu_intensive: sum.cpu_intensive.get(),
             cm_wakeups: sum.cm_wakeups.get(),
+            repatriated: sum.repatriated.get(),
             boosted: sum.boosted.get(),
             mayday: sum.mayday.get(),
             rescued: sum.rescued.get(),
@@ -138,6 +144,9 @@ pub(super) fn executed(pwq: &PoolWorkqueue, local: Option<&Local>, began: Option
         stats.cpu_ns.add(now.saturating_sub(began));
     }
     let Some(flags) = local.map(|local| &local.worker().flags) else { return };
+    if flags.take(Flag::Repatriated) {
+        stats.repatriated.increment();
+    }
     if flags.has(Flag::CpuIntensive) {
         stats.cpu_intensive.increment();
     } else if flags.has(Flag::Lost) && !pwq.common.flags.cpu_intensive {
