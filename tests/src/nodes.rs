@@ -10,28 +10,39 @@ pub fn in_guest() -> bool {
     std::env::var_os("CMWQ_GUEST").is_some()
 }
 
-/// The CPUs of each node that has some that this process may use.
+/// A node, and those of its CPUs that this process may use.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The kernel's number of it.
+    pub id: usize,
+    /// Lowest first.
+    pub cpus: Vec<usize>,
+}
+
+/// Those that have a CPU that this process may use, by number.
 ///
 /// # Panics
 /// Where there is no `/sys` or no affinity to read.
-pub fn with_cpus() -> Vec<Vec<usize>> {
+pub fn with_cpus() -> Vec<Node> {
     let allowed = confine::allowed().expect("an affinity");
     let entries = fs::read_dir("/sys/devices/system/node").expect("/sys is mounted").flatten();
-    let mut nodes: Vec<Vec<usize>> = entries
-        .filter_map(|entry| fs::read_to_string(entry.path().join("cpulist")).ok())
-        .map(|list| list_of(&list).into_iter().filter(|cpu| allowed.contains(cpu)).collect())
-        .filter(|cpus: &Vec<usize>| !cpus.is_empty())
-        .collect();
-    nodes.sort();
+    let node = |entry: fs::DirEntry| {
+        let id = entry.file_name().to_str()?.strip_prefix("node")?.parse().ok()?;
+        let cpus = list_of(&fs::read_to_string(entry.path().join("cpulist")).ok()?);
+        Some(Node { id, cpus: cpus.into_iter().filter(|cpu| allowed.contains(cpu)).collect() })
+    };
+    let mut nodes: Vec<Node> = entries.filter_map(node).collect();
+    nodes.retain(|node| !node.cpus.is_empty());
+    nodes.sort_by_key(|node| node.id);
     nodes
 }
 
-/// The CPUs of two nodes with two CPUs or more, or `None`, said aloud, where there are not so many.
+/// Two nodes with two CPUs or more, or `None`, said aloud, where there are not so many.
 ///
 /// # Panics
 /// In the guest, which has them.
-pub fn two(test: &str) -> Option<[Vec<usize>; 2]> {
-    let mut nodes = with_cpus().into_iter().filter(|cpus| cpus.len() >= 2);
+pub fn two(test: &str) -> Option<[Node; 2]> {
+    let mut nodes = with_cpus().into_iter().filter(|node| node.cpus.len() >= 2);
     let two = nodes.next().zip(nodes.next()).map(|(a, b)| [a, b]);
     if two.is_none() {
         assert!(!in_guest(), "the guest has two nodes: {:?}", with_cpus());
@@ -46,6 +57,22 @@ pub fn two(test: &str) -> Option<[Vec<usize>; 2]> {
 /// Where the kernel refuses to say.
 pub fn place() -> (usize, Vec<usize>) {
     (rustix::thread::sched_getcpu(), confine::allowed().expect("an affinity"))
+}
+
+/// The node whose memory something is in.
+///
+/// # Panics
+/// Where the kernel does not say.
+pub fn of_memory<T: ?Sized>(thing: &T) -> usize {
+    let page = std::ptr::from_ref(thing).cast::<u8>().map_addr(|address| address & !0xfff);
+    let (pages, mut status) = ([page], [i32::MIN]);
+    // SAFETY: the kernel reads one address and writes one number; without nodes it moves nothing.
+    let rc = unsafe {
+        let (pages, status) = (pages.as_ptr(), status.as_mut_ptr());
+        libc::syscall(libc::SYS_move_pages, 0, 1, pages, std::ptr::null::<i32>(), status, 0)
+    };
+    assert_eq!(rc, 0, "move_pages: {}", std::io::Error::last_os_error());
+    usize::try_from(status[0]).unwrap_or_else(|_| panic!("no node: error {}", -status[0]))
 }
 
 /// Takes a CPU of the guest offline until dropped.

@@ -143,8 +143,8 @@ fn a_hog_keeps_its_node() {
         });
         let (cpu, pinned, hog, after) = finish(task).expect("no panic");
         assert_eq!(pinned, [cpu]);
-        if let Some(node) = two.iter().find(|node| node.contains(&cpu)) {
-            assert_eq!(&hog, node, "where the hog of CPU {cpu} may run");
+        if let Some(node) = two.iter().find(|node| node.cpus.contains(&cpu)) {
+            assert_eq!(hog, node.cpus, "where the hog of CPU {cpu} may run");
         }
         assert_eq!(after.1, [after.0], "pinned again");
         beside.progress().expect("everything goes on afterwards");
@@ -171,7 +171,7 @@ fn steals_from_its_own_node_first() {
     run(name, || {
         let Some([a, b]) = nodes::two(name) else { return };
         for (own, other) in [(&a, &b), (&b, &a)] {
-            let (thief, near, far) = (own[0], own[1], other[0]);
+            let (thief, near, far) = (own.cpus[0], own.cpus[1], other.cpus[0]);
             let stolen = steal(thief, near, far);
             let by_thief = |&(from, by): &(usize, usize)| (by == thief).then_some(from);
             let order: Vec<_> = stolen.iter().map(by_thief).collect();

@@ -2,7 +2,8 @@
 //!
 //! A place of the table is filled once and keeps its [`Worker`] until the core goes; a thread that
 //! ends leaves the worker behind, and a later thread moves in. So detectors and takeovers can look
-//! workers up by index without a lock and without counting references.
+//! workers up by index without a lock and without counting references. It is filled by the first
+//! thread that moves in, so that the worker is on that thread's node.
 
 use super::bits::AtomicBits;
 use super::watch::Watch;
@@ -45,7 +46,9 @@ impl Crew {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Worker> {
-        self.workers.iter().map_while(|place| place.get().map(Box::as_ref))
+        // A place may be claimed by a thread that has not started yet.
+        let used = self.used.load(Ordering::Relaxed);
+        self.workers[..used].iter().filter_map(|place| place.get().map(Box::as_ref))
     }
 
     pub(crate) fn cap(&self) -> usize {
@@ -65,11 +68,14 @@ impl Crew {
                 })
                 .ok()
         })?;
-        let index = place as u32;
-        self.workers[place].get_or_init(|| Box::new(Worker::new(index)));
         self.threads.fetch_add(1, Ordering::Relaxed);
         self.arriving.fetch_add(1, Ordering::SeqCst);
-        Some(index)
+        Some(place as u32)
+    }
+
+    /// The worker of a place that was claimed; made now if this is its first thread.
+    pub(crate) fn fill(&self, index: u32) -> &Worker {
+        self.workers[index as usize].get_or_init(|| Box::new(Worker::new(index)))
     }
 
     /// A hired thread is ready to stand by, or will never be.
@@ -84,8 +90,9 @@ impl Crew {
 
     /// The thread of this place has ended, or was never made.
     pub(crate) fn leave(&self, index: u32) {
-        self.threads.fetch_sub(1, Ordering::Relaxed);
+        // In this order: who finds no place finds a thread.
         self.vacant.insert(index as usize);
+        self.threads.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Are all threads on standby, but for one holder?

@@ -52,6 +52,7 @@ mod crew;
 mod holder;
 mod idle;
 mod inject;
+mod node_memory;
 mod notice;
 mod park;
 mod park_word;
@@ -70,6 +71,8 @@ mod worklist;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
+#[cfg(all(test, not(cmwq_loom)))]
+mod node_tests;
 #[cfg(all(test, not(cmwq_loom)))]
 mod pool_tests;
 #[cfg(all(test, not(cmwq_loom)))]
@@ -106,7 +109,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 
-/// One bound pool.
+/// One bound pool. In pages of its own, which are on its node ([`node_memory`]).
+#[repr(align(4096))]
 pub(crate) struct Core {
     pub(crate) index: usize,
     /// One of those that serve `cmwq::spawn`?

@@ -93,7 +93,7 @@ fn runtimes() -> Vec<Runtime> {
 }
 
 /// Waits for something that other threads do.
-fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub(super) fn eventually(what: &str, condition: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(Instant::now() < end, "{what}");

@@ -22,19 +22,12 @@
 //! and, when a pool is made, for the making of its first threads. No task is dropped under it and
 //! nobody is waited for, but for the thread that makes cores.
 //!
-//! # Where the memory is
-//!
-//! Cores (driver, wheel, crew) are allocated and written first by a thread that may use only the
-//! pool's CPUs, hence on their node. The stack of a worker is touched first by the worker, after it
-//! has taken the pool's mask, but for the page at its top, which its creator writes. The shared half
-//! of a worker is made by the monitor, wherever that runs: some 3 KiB each.
-//!
 //! # Runtimes of one core
 //!
 //! Their normal pool is served by the core that only a thread in `block_on` opens. High-priority and
 //! unbound pools have threads of their own, which work whether or not somebody is in `block_on`.
 
-use super::{Core, PoolAttrs, PoolKind, Site, Table, WorkerPool};
+use super::{PoolAttrs, PoolKind, Site, Table, WorkerPool};
 use crate::runtime::Shared;
 use crate::sys::affinity::{self, CpuSet};
 use crate::worker::Local;
@@ -247,7 +240,7 @@ impl Shared {
             let pool = Arc::new(pool);
             let cores = indexes
                 .map(|index| site.unbound(index, pool.clone()))
-                .collect::<io::Result<Vec<Core>>>()?;
+                .collect::<io::Result<Vec<_>>>()?;
             // All or none.
             cores.into_iter().for_each(|core| self.pools.table.push(core));
             Ok(pool)

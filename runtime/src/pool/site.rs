@@ -73,21 +73,21 @@ impl Site {
         normal: &Core,
         index: usize,
         pool: Arc<WorkerPool>,
-    ) -> io::Result<Core> {
+    ) -> io::Result<Box<Core>> {
         let (cpu, wide) = (normal.cpu, normal.wide.clone());
         let (bound_to, sentinel) = (Some(normal.index), normal.sentinel.clone());
         self.extra(Extra { index, bound_to, cpu, wide, sentinel, open: true, pool })
     }
 
     /// A core of an unbound pool.
-    pub(super) fn unbound(&self, index: usize, pool: Arc<WorkerPool>) -> io::Result<Core> {
+    pub(super) fn unbound(&self, index: usize, pool: Arc<WorkerPool>) -> io::Result<Box<Core>> {
         let (wide, sentinel) = (CpuSet::new(), None);
         self.extra(Extra { index, bound_to: None, cpu: None, wide, sentinel, open: false, pool })
     }
 
-    fn extra(&self, extra: Extra) -> io::Result<Core> {
+    fn extra(&self, extra: Extra) -> io::Result<Box<Core>> {
         let Works { driver, park, timers, watch } = self.works()?;
-        Ok(Core::new(Parts {
+        let core = Box::new(Core::new(Parts {
             index: extra.index,
             cpu: extra.cpu,
             wide: extra.wide,
@@ -102,7 +102,9 @@ impl Site {
             timers,
             sentinel: extra.sentinel,
             watch,
-        }))
+        }));
+        self.bring(&core);
+        Ok(core)
     }
 
     /// What the pool of these attributes is really like.

@@ -6,17 +6,17 @@
 //! pool ([`super::pools`]), hence the table is as long as there were ever cores at once.
 //!
 //! The places come in blocks that are made when the first of them is needed: a runtime that uses no
-//! such pool pays some hundred bytes.
+//! such pool pays some hundred bytes. A place is a pointer, so that each core is in memory
+//! of its own, on its node.
 
 use super::Core;
-use crossbeam_utils::CachePadded;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const BLOCK: usize = 64;
 const BLOCKS: usize = 64;
 
-type Block = Box<[OnceLock<CachePadded<Core>>]>;
+type Block = Box<[OnceLock<Box<Core>>]>;
 
 pub(crate) struct Table {
     blocks: [OnceLock<Block>; BLOCKS],
@@ -41,16 +41,16 @@ impl Table {
 
     #[inline]
     pub(crate) fn get(&self, place: usize) -> Option<&Core> {
-        self.blocks.get(place / BLOCK)?.get()?[place % BLOCK].get().map(|core| &**core)
+        self.blocks.get(place / BLOCK)?.get()?[place % BLOCK].get().map(Box::as_ref)
     }
 
     /// Publishes a core in the next place. One thread at a time, which has asked for
     /// [`room`](Self::room).
-    pub(super) fn push(&self, core: Core) {
+    pub(super) fn push(&self, core: Box<Core>) {
         let place = self.len();
         let block = self.blocks[place / BLOCK]
             .get_or_init(|| (0..BLOCK).map(|_| OnceLock::new()).collect());
-        let filled = block[place % BLOCK].set(CachePadded::new(core));
+        let filled = block[place % BLOCK].set(core);
         assert!(filled.is_ok(), "two threads made cores at once");
         self.len.store(place + 1, Ordering::Release);
     }

@@ -12,14 +12,13 @@ use crate::sys;
 use crate::sys::affinity::CpuSet;
 use crate::time::Clock;
 use crate::topology::{self, Topology};
-use crossbeam_utils::CachePadded;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What `Shared::new` is given.
 pub(super) struct SharedParts {
-    pub(super) cores: Box<[CachePadded<Core>]>,
+    pub(super) cores: Box<[Box<Core>]>,
     pub(super) config: Config,
     pub(super) refusals: Vec<Refusal>,
     pub(super) detector: Detector,
@@ -90,7 +89,7 @@ pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
     site.prepare(layout.cpus.len())
         .map_err(|error| BuildError::os("make the bells of the bpf detector", error))?;
     let cores = (0..layout.cpus.len())
-        .map(|index| Ok(CachePadded::new(core(builder, &layout, &site, index)?)))
+        .map(|index| core(builder, &layout, &site, index))
         .collect::<Result<_, BuildError>>()?;
     let shared = Arc::new(Shared::new(SharedParts {
         cores,
@@ -222,19 +221,33 @@ fn max_workers(builder: &Builder, cores: usize) -> Result<usize, BuildError> {
     }
 }
 
-fn core(builder: &Builder, layout: &Layout, site: &Site, index: usize) -> Result<Core, BuildError> {
-    let cpu = layout.cpus[index];
-    let works = match cpu {
-        // So that driver and wheel are on the core's node.
+/// Makes a core on its node.
+fn core(
+    builder: &Builder,
+    layout: &Layout,
+    site: &Site,
+    index: usize,
+) -> Result<Box<Core>, BuildError> {
+    let make = || core_here(builder, layout, site, index);
+    match layout.cpus[index] {
         Some(cpu) if site.topology.nodes().count() > 1 => {
-            sys::affinity::run_on(&CpuSet::single(cpu), || site.works())
+            sys::affinity::run_on(&CpuSet::single(cpu), make)
         }
-        _ => site.works(),
-    };
+        _ => make(),
+    }
+}
+
+fn core_here(
+    builder: &Builder,
+    layout: &Layout,
+    site: &Site,
+    index: usize,
+) -> Result<Box<Core>, BuildError> {
+    let cpu = layout.cpus[index];
     let Works { driver, park, timers, watch } =
-        works.map_err(|error| BuildError::os("make a core's I/O driver", error))?;
+        site.works().map_err(|error| BuildError::os("make a core's I/O driver", error))?;
     let sentinel = (site.detector == Detector::Idle).then(Arc::<Sentinel>::default);
-    Ok(Core::new(Parts {
+    let core = Box::new(Core::new(Parts {
         index,
         is_default: true,
         bound_to: Some(index),
@@ -249,7 +262,9 @@ fn core(builder: &Builder, layout: &Layout, site: &Site, index: usize) -> Result
         timers,
         sentinel,
         watch,
-    }))
+    }));
+    site.bring(&core);
+    Ok(core)
 }
 
 /// The allowed CPUs of the core's node.

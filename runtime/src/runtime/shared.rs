@@ -13,7 +13,6 @@ use crate::sys::{self, futex};
 use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, Schedule};
 use crate::topology::Topology;
 use crate::workqueue::Queues;
-use crossbeam_utils::CachePadded;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
@@ -22,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering, 
 use std::time::Duration;
 
 pub(crate) struct Shared {
-    pub(crate) cores: Box<[CachePadded<Core>]>,
+    pub(crate) cores: Box<[Box<Core>]>,
     /// The pools that are made at run time, with their cores.
     pub(crate) pools: Pools,
     pub(crate) idle: Idle,

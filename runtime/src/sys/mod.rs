@@ -12,6 +12,7 @@
 //! | [`futex`] | wait and wake on an `AtomicU32` |
 //! | [`limits`] | how many threads, CPUs and locked pages the process may have |
 //! | [`membarrier`] | a barrier on all threads of the process, paid by the rare side |
+//! | [`numa`] | moving memory to a NUMA node |
 //! | [`perf`] | a ring in which the kernel records the context switches of one thread |
 //! | [`proc`] | is this thread blocked, and in which system call |
 //! | [`process`] | which process is this, without a system call |
@@ -55,6 +56,7 @@ pub mod clock;
 pub mod futex;
 pub mod limits;
 pub mod membarrier;
+pub mod numa;
 pub mod perf;
 pub mod proc;
 pub mod process;

@@ -55,6 +55,11 @@ impl Ring {
         }
     }
 
+    /// Where it keeps the tasks.
+    pub(crate) fn slots(&self) -> &[AtomicPtr<Header>] {
+        &*self.slots
+    }
+
     fn slot(&self, index: u64) -> &AtomicPtr<Header> {
         &self.slots[index as usize % CAPACITY]
     }

@@ -1,5 +1,6 @@
 //! The thread of a worker, from start to end.
 
+use super::seat::Hired;
 use super::{Local, NoMain, Phase, Seat};
 use crate::pool::{PoolKind, Watch};
 use crate::runtime::Shared;
@@ -12,23 +13,23 @@ use std::sync::Arc;
 /// counters.
 pub(crate) fn spawn(shared: &Arc<Shared>, core: usize) -> io::Result<()> {
     let stats = &shared.core(core).stats;
-    let Some(seat) = Seat::hire(shared, core) else {
+    let Some(hired) = Hired::by(shared, core) else {
         stats.cap_hits.increment();
         return Err(io::Error::other("the core has max_workers_per_core workers"));
     };
-    let name = thread_name(shared, &seat);
+    let name = thread_name(shared, &hired);
     shared
-        .spawn_thread(name, shared.config.stack_size, move || run(seat))
+        .spawn_thread(name, shared.config.stack_size, move || run(hired))
         .inspect_err(|_| stats.thread_failures.increment())
 }
 
-fn thread_name(shared: &Shared, seat: &Seat) -> String {
+fn thread_name(shared: &Shared, hired: &Hired) -> String {
     match &shared.config.naming {
         Naming::Fixed(name) => name.clone(),
         Naming::Made(_) => shared.names.take(),
         Naming::Kernel => {
-            let (core, pool) = (seat.core(), &seat.core().pool);
-            let (number, worker) = (pool.number, seat.worker().index() as usize);
+            let (core, pool) = (hired.core(), &hired.core().pool);
+            let (number, worker) = (pool.number, hired.index() as usize);
             match pool.kind {
                 PoolKind::Normal => format!("cmwq/{number}:{worker}"),
                 PoolKind::HighPriority => format!("cmwq/{number}:{worker}H"),
@@ -42,11 +43,17 @@ fn thread_name(shared: &Shared, seat: &Seat) -> String {
     }
 }
 
-fn run(seat: Seat) {
-    if !seat.core().pool.shape_current_thread(seat.shared()) {
-        seat.core().stats.pin_failures.increment();
+fn run(hired: Hired) {
+    if !hired.core().pool.shape_current_thread(hired.shared()) {
+        hired.core().stats.pin_failures.increment();
     }
-    seat.core().pin_current_thread();
+    hired.core().pin_current_thread();
+    let seat = hired.sit();
+    seat.shared().pools.site.bring_thread(seat.core(), seat.worker());
+    work(seat);
+}
+
+fn work(seat: Seat) {
     // The park ends at the deadline of a timer, and standbys are woken for takeovers.
     sys::thread::set_timer_slack_ns(1);
     let shared = seat.shared().clone();
