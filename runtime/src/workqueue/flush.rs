@@ -1,5 +1,6 @@
 //! Waiting for what was queued before.
 
+use super::boost::FlushBonds;
 use super::colour::{Colour, Colours};
 use super::current;
 use super::pwq::PoolWorkqueue;
@@ -91,7 +92,7 @@ impl Queue {
         let mut pwqs = self.pwqs();
         pwqs.retain(|pwq| pwq.begin_flush(&gathering));
         gathering.report();
-        Flush { gathering, pwqs }
+        Flush { gathering, pwqs, bonds: FlushBonds::default() }
     }
 
     /// A reclaim queue is to go on when no thread can be made. It does not if one of its items waits
@@ -123,13 +124,22 @@ pub struct Flush {
     gathering: Arc<Gathering>,
     /// Those that were not done when it began.
     pwqs: Vec<Arc<PoolWorkqueue>>,
+    /// That the task which polls this waits.
+    bonds: FlushBonds,
 }
 
 impl Future for Flush {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.gathering.poll(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let poll = self.gathering.poll(cx);
+        if poll.is_pending() {
+            let Self { pwqs, bonds, .. } = &mut *self;
+            bonds.renew(pwqs);
+        } else {
+            self.bonds = FlushBonds::default();
+        }
+        poll
     }
 }
 

@@ -77,7 +77,8 @@ pub struct Stats {
     /// How often a worker of an unbound pool woke up outside of its group of CPUs, and was brought
     /// back, to run an item of the queue.
     pub repatriated: u64,
-    /// How often an item was raised because something of high priority waits for it.
+    /// How often an item was raised because something of high priority waits for it, or, by a flush
+    /// of the queue, all that a pool had of it.
     pub boosted: u64,
     /// How often a pool that had work of the queue called for its rescuer.
     pub mayday: u64,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 pub(crate) struct Ledger<W> {
     entries: HashMap<usize, Entry<W>>,
-    /// Raised items that are inactive.
+    /// Raised items that are inactive, and urgent flushes of the whole queue.
     pressing: usize,
 }
 
@@ -92,6 +92,17 @@ impl<W: Clone> Ledger<W> {
         }
     }
 
+    /// An urgent item waits for all items. Is it the only one that presses?
+    pub(super) fn press_all(&mut self) -> bool {
+        self.pressing += 1;
+        self.pressing == 1
+    }
+
+    /// It does not any more.
+    pub(super) fn relax_all(&mut self) {
+        self.pressing -= 1;
+    }
+
     /// The edges of an item.
     pub(super) fn waits(&mut self, item: usize, new: impl FnOnce() -> W) -> W {
         self.entry(item).waits.get_or_insert_with(new).clone()
@@ -151,6 +162,17 @@ mod tests {
             }
             assert!(!ledger.is_urgent(2) && !ledger.is_pressed());
         }
+    }
+
+    #[test]
+    fn flushes_press_all_until_the_last_is_over() {
+        let mut ledger = Ledger::<()>::default();
+        assert!(ledger.press_all() && !ledger.press_all());
+        assert!(ledger.is_urgent(3));
+        ledger.relax_all();
+        assert!(ledger.is_urgent(3));
+        ledger.relax_all();
+        assert!(!ledger.is_urgent(3));
     }
 
     #[test]

@@ -18,6 +18,8 @@
 //!   of its work. They have one edge for each item that it awaits.
 //! - An edge is *raised* while its waiter is urgent: of high priority by its queue, or raised itself.
 //!   So an item counts the raised edges that lead to it, and is raised while there is one.
+//! - A flush of a whole queue has one edge to each pool_workqueue that it waits for, which leads to
+//!   all items of it. It stays until the flush is over or dropped, or another task polls it.
 //! - A `JoinHandle` has one poller at a time: an edge is cut when another task polls the handle, when
 //!   the handle is dropped, and when either side is done.
 //!
@@ -32,12 +34,19 @@
 //! puts into a pool goes to the urgent one. It *presses* them. That is as far as pressing goes: what
 //! those items await elsewhere is not raised by it.
 //!
+//! # Flushes of whole queues
+//!
+//! A flush waits for everything that was queued before. While an urgent one waits, it presses all
+//! that is in flight in the same way, and what is queued meanwhile too: to tell both apart at each
+//! wake would cost those that nobody flushes. So a queue that is never empty is urgent as long as its
+//! flush takes. A drain, which flushes, does the same.
+//!
 //! # What is not covered
 //!
 //! - Waiting through channels, mutexes and other primitives: who is waited for there is not known.
-//! - Tasks of `cmwq::spawn`, as waiters (other than in the chain's end) and as targets. They are in
-//!   lock-free rings, from which none can be taken, and they are not to pay for this.
-//! - A flush of a whole queue raises nothing: it waits for all.
+//! - Tasks of `cmwq::spawn`, as waiters and as targets. They wait in slots, rings and inject lists
+//!   without a lock, from which none but the first can be taken, and know no second line to wait in:
+//!   a wake would have to look for one, and so would each spawn, which makes its first wake.
 //! - A worker between the taking of a task and its poll has the nice value that it had.
 //!
 //! # Locks
@@ -64,6 +73,7 @@ mod waits;
 mod loom_tests;
 
 pub(super) use ledger::Ledger;
+pub(super) use raise::FlushBonds;
 pub(super) use raise::Item;
 pub(crate) use raise::{Bond, Bonds};
 pub(super) use thread::{begin, end};

@@ -17,11 +17,12 @@ pub(super) fn alone<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// One item of a pool_workqueue, which may be done.
+/// What an edge leads to, of a pool_workqueue.
 #[derive(Clone)]
 pub(crate) struct Item {
     pwq: Arc<PoolWorkqueue>,
-    id: ItemId,
+    /// The item, which may be done; `None` for all, of a flush of the whole queue.
+    id: Option<ItemId>,
 }
 
 impl PartialEq for Item {
@@ -36,11 +37,23 @@ impl Target for Item {
     }
 
     fn raise(&self) -> Option<Arc<Waits<Self>>> {
-        self.pwq.raise(self.id)
+        match self.id {
+            Some(id) => self.pwq.raise(id),
+            None => {
+                self.pwq.raise_all();
+                None
+            }
+        }
     }
 
     fn lower(&self) -> Option<Arc<Waits<Self>>> {
-        self.pwq.lower(self.id)
+        match self.id {
+            Some(id) => self.pwq.lower(id),
+            None => {
+                self.pwq.lower_all();
+                None
+            }
+        }
     }
 }
 
@@ -86,7 +99,7 @@ impl PoolWorkqueue {
             if is_same {
                 return None;
             }
-            let item = Item { pwq: self.clone(), id: books.id(index) };
+            let item = Item { pwq: self.clone(), id: Some(books.id(index)) };
             let is_urgent = waits.as_ref().is_some_and(|waits| waits.record(&item));
             Some((boosts.set_awaiter(index, waits.clone()), is_urgent, item))
         });
@@ -105,7 +118,7 @@ impl PoolWorkqueue {
     pub(in crate::workqueue) fn bond(self: &Arc<Self>, ticket: &Ticket) -> Option<Bond> {
         let waits = own_waits()?;
         let item = self.with_boosts(|books, _| {
-            Some(Item { pwq: self.clone(), id: books.id(ticket.get()?) })
+            Some(Item { pwq: self.clone(), id: Some(books.id(ticket.get()?)) })
         })?;
         let is_urgent = waits.record(&item);
         Some(Bond { waits, item, is_urgent })
@@ -133,13 +146,37 @@ impl PoolWorkqueue {
             }
             Some((boosts.waits_of(id.index), presses))
         })?;
-        thread::raise(self, id.index, presses);
+        // What is inactive runs nowhere, and those before it are meant.
+        thread::raise(self, Some(id.index).filter(|_| !presses));
         waits
     }
 
     /// Inside of `alone`.
+    fn raise_all(&self) {
+        if self.is_urgent() {
+            return;
+        }
+        self.make_urgent_pool();
+        self.with_boosts(|books, boosts| {
+            self.stats.boosted.increment();
+            if boosts.press_all() {
+                books.shift_all(|spot| self.shift(spot, true));
+            }
+        });
+        thread::raise(self, None);
+    }
+
+    /// Inside of `alone`. What was pressed stays where it is until its next wake, and a thread until
+    /// the end of its poll.
+    fn lower_all(&self) {
+        if !self.is_urgent() {
+            self.with_boosts(|_, boosts| boosts.relax_all());
+        }
+    }
+
+    /// Inside of `alone`.
     fn lower(&self, id: ItemId) -> Option<Arc<Waits<Item>>> {
-        let waits = self.with_boosts(|books, boosts| {
+        let (waits, is_pressed) = self.with_boosts(|books, boosts| {
             if !books.is_alive(id) || !boosts.lower(id.index) {
                 return None;
             }
@@ -147,10 +184,41 @@ impl PoolWorkqueue {
             if !boosts.is_pressed() {
                 books.shift(id.index, |spot| self.shift(spot, false));
             }
-            Some(boosts.waits_of(id.index))
+            Some((boosts.waits_of(id.index), boosts.is_pressed()))
         })?;
-        thread::lower(self, id.index);
+        if !is_pressed {
+            thread::lower(self, id.index);
+        }
         waits
+    }
+}
+
+/// The edges of a flush of a queue; cut when dropped: not under a lock.
+#[derive(Default)]
+pub(in crate::workqueue) struct FlushBonds(Vec<Bond>);
+
+impl FlushBonds {
+    /// The flush is polled on this thread, and has to wait. Another item may poll it than did before.
+    pub(in crate::workqueue) fn renew(&mut self, pwqs: &[Arc<PoolWorkqueue>]) {
+        let waits = own_waits();
+        let is_same = match (self.0.first(), &waits) {
+            (Some(bond), Some(waits)) => Arc::ptr_eq(&bond.waits, waits),
+            (None, None) => true,
+            _ => false,
+        };
+        if is_same {
+            return;
+        }
+        let bond = |pwq: &Arc<PoolWorkqueue>| {
+            let (waits, item) = (waits.clone()?, Item { pwq: pwq.clone(), id: None });
+            let is_urgent = waits.record(&item);
+            let bond = Bond { waits, item, is_urgent };
+            bond.raise();
+            Some(bond)
+        };
+        // In this order: what stays raised is not lowered in between.
+        let new = pwqs.iter().filter_map(bond).collect();
+        drop(std::mem::replace(&mut self.0, new));
     }
 }
 
@@ -189,7 +257,7 @@ impl Bonds {
         boosts: &mut super::Ledger<Arc<Waits<Item>>>,
     ) -> Option<Self> {
         let entry = boosts.remove(id.index)?;
-        Some(Self { item: Item { pwq: pwq.clone(), id }, entry })
+        Some(Self { item: Item { pwq: pwq.clone(), id: Some(id) }, entry })
     }
 
     /// Not under a lock.

@@ -44,12 +44,13 @@ fn workers<'a>(shared: &'a Shared, pool: &'a WorkerPool) -> impl Iterator<Item =
     pool.cores.iter().flat_map(|&core| shared.core(core).crew.iter())
 }
 
-/// Inside of `alone`: lowers the nice value of whoever runs the item, or any item if `all`.
-pub(super) fn raise(pwq: &PoolWorkqueue, item: usize, all: bool) {
+/// Inside of `alone`: lowers the nice value of whoever runs the item, or with `None` any item.
+pub(super) fn raise(pwq: &PoolWorkqueue, item: Option<usize>) {
     let (shared, pool) = (&pwq.common.shared, pwq.pool());
     let normal = pool.nice(shared);
-    let (one, first, last) = (run_of(pwq, item), run_of(pwq, 0), run_of(pwq, u32::MAX as usize));
-    let is_meant = |run| run == one || (all && (first..=last).contains(&run));
+    let (first, last) = (item.unwrap_or(0), item.unwrap_or(u32::MAX as usize));
+    let meant = run_of(pwq, first)..=run_of(pwq, last);
+    let is_meant = |run| meant.contains(&run);
     for worker in workers(shared, pool) {
         if worker.mark.raise(is_meant) {
             // The mark keeps the worker in its run, and with it the thread, until we are done.
