@@ -390,3 +390,67 @@ fn shutdown() {
         until("the rescuer has gone", || rescuers() == 0);
     });
 }
+
+/// What two queues with rescuers count, of which one has work in a pool that starves.
+#[test]
+fn each_queue_counts_its_calls_and_polls() {
+    run("each_queue_counts_its_calls_and_polls", || {
+        let runtime = Case::Auto.start_with(1, |builder| {
+            builder.max_workers_per_core(CAP);
+        });
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        let idle = build(&runtime, Kind::Bound, "idle", true);
+        let rescued = || (queue.stats().mayday, queue.stats().rescued);
+        all_finish(queue_work(&queue));
+        assert_eq!(rescued(), (0, 0), "workers do the work");
+
+        let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
+        all_finish(queue_work(&queue));
+        let (mayday, polls) = rescued();
+        assert!(mayday >= 1 && mayday <= runtime.metrics().maydays_count(), "{mayday}");
+        assert!(polls >= ITEMS as u64, "{polls} polls of {ITEMS} futures that wait");
+        assert_eq!((idle.stats().mayday, idle.stats().rescued), (0, 0), "it had no work");
+
+        crowd.finish();
+        until("the rescuer has gone back", || runtime.metrics().busy_rescuers() == 0);
+        let before = rescued();
+        all_finish(queue_work(&queue));
+        assert_eq!(rescued(), before, "workers do the work again");
+    });
+}
+
+#[test]
+fn a_dump_shows_rescuers() {
+    run("a_dump_shows_rescuers", || {
+        let runtime = Case::Auto.start_with(1, |builder| {
+            builder.max_workers_per_core(CAP);
+        });
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        let line = |begin: &str| {
+            let text = runtime.handle().dump_workqueues().to_string();
+            let found = text.lines().map(str::trim).find(|line| line.starts_with(begin));
+            found.unwrap_or_else(|| panic!("{begin} is not in\n{text}")).to_owned()
+        };
+        until("it has begun", || !line("cmwq/R-pages (").contains("(thread 0,"));
+        assert!(line("cmwq/R-pages (").ends_with("rescuer): idle"), "{}", line("cmwq/R-pages ("));
+
+        let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
+        let (leash, held) = mpsc::channel::<()>();
+        let (tell, begun) = mpsc::channel();
+        let item = queue.spawn(async move {
+            tell.send(()).expect("it is waited for");
+            let _ = held.recv();
+        });
+        begun.recv_timeout(Duration::from_secs(30)).expect("the rescuer polls it");
+        until("it is blocked", || line("cmwq/R-pages (").contains("blocked in futex"));
+        let look = line("cmwq/R-pages (");
+        assert!(look.contains("with cmwq/"), "{look}");
+        assert!(look.contains(&format!("task {} spawned at", item.id())), "{look}");
+        assert!(look.contains("tests/rescuer.rs:"), "{look}");
+        let text = runtime.handle().dump_workqueues().to_string();
+        assert!(text.contains(" calls for the rescuer, 1 polls by it"), "{text}");
+        drop(leash);
+        finish(item).expect("no panic");
+        crowd.finish();
+    });
+}

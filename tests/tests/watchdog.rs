@@ -218,3 +218,33 @@ fn names_the_queue_and_its_pool() {
         }
     });
 }
+
+/// A rescuer that is blocked by an item of its queue is in the report.
+#[test]
+fn names_the_rescuer_of_a_pool() {
+    run("names_the_rescuer_of_a_pool", || {
+        record();
+        let runtime = small(Case::Auto, PERIOD);
+        let builder = cmwq::Workqueue::builder().name("pages").reclaim();
+        let queue = builder.build_on(runtime.handle()).expect("there are threads yet");
+        let leashes = block(&runtime);
+        let ((leash, held), (tell, begun)) = (mpsc::channel::<()>(), mpsc::channel());
+        let blocks = queue.spawn(async move {
+            tell.send(()).expect("it is waited for");
+            let _ = held.recv();
+        });
+        begun.recv_timeout(Duration::from_secs(30)).expect("the rescuer polls it");
+        let waits = queue.spawn(async {});
+        let is_told = || reports().iter().any(|report| report.contains("rescuers=1\n"));
+        until("a report is there", is_told);
+        let all = reports().clone();
+        let report = all.iter().find(|report| report.contains("rescuers=1\n")).expect("just seen");
+        let begin = "cmwq/R-pages (thread ";
+        let line = report.lines().find(|line| line.trim().starts_with(begin)).expect(report);
+        assert!(line.contains(&format!("task {} spawned at", blocks.id())), "{line}");
+        assert!(line.contains("blocked in futex"), "{line}");
+        drop((leash, leashes));
+        finish(blocks).expect("no panic");
+        finish(waits).expect("no panic");
+    });
+}

@@ -3,6 +3,7 @@
 //! # Parts
 //!
 //! - [`WorkerLook`]: one look at a worker, for people: position, task, system call, since when.
+//! - [`RescuerLook`]: the same of a rescuer.
 //! - [`Watchdog`]: a pool that has work and has started none for `watchdog` (30 s) is reported, once.
 //!   The monitor notices ([`Rounds`]), a thread of its own tells.
 //!
@@ -29,12 +30,14 @@
 //!
 //! # Locks
 //!
-//! A look takes none but those of the registry of workqueues, whose holders do not run user code. All
+//! A look takes none but those of the registries of workqueues and of rescuers, whose holders do not
+//! run user code. All
 //! else is read from atomics and `/proc`, so that it works beside any blocked task. What it shows of
 //! two workers may be of two moments.
 
 mod names;
 mod observed;
+mod rescuer;
 mod rounds;
 mod tracker;
 mod watchdog;
@@ -42,6 +45,7 @@ mod worker;
 
 pub(crate) use names::QueueNames;
 pub(crate) use observed::Observed;
+pub(crate) use rescuer::RescuerLook;
 pub(crate) use rounds::Rounds;
 pub(crate) use watchdog::{Watchdog, spawn as spawn_watchdog};
 pub(crate) use worker::WorkerLook;

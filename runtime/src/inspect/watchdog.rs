@@ -1,6 +1,6 @@
 //! The thread that tells of stalls.
 
-use super::{QueueNames, WorkerLook};
+use super::{QueueNames, RescuerLook, WorkerLook};
 use crate::contain::contain;
 use crate::metrics::Counter;
 use crate::runtime::Shared;
@@ -74,12 +74,16 @@ impl Stall {
         let names = QueueNames::of(&shared.queues.all());
         let of_core = |&core: &usize| WorkerLook::of_core(shared, core, &names);
         let workers = Workers(pool.cores.iter().flat_map(of_core).collect());
+        let rescuers = shared.rescuers.with_pool(self.core);
+        let looks = rescuers.iter().map(|rescuer| RescuerLook::of(shared, rescuer));
+        let rescuers = Rescuers(looks.collect());
         tracing::error!(
             target: "cmwq",
             %pool,
             pending = self.pending,
             stalled_ms = self.stalled_ns / 1_000_000,
             %workers,
+            %rescuers,
             "a pool has work that waits and has started none for the time of the watchdog; its workers \
              are blocked or burn CPU, and no further one can be made: see max_workers_per_core, \
              RLIMIT_NPROC, pids.max"
@@ -95,5 +99,15 @@ impl fmt::Display for Workers {
         let (busy, idle): (Vec<_>, Vec<_>) = self.0.iter().partition(|worker| worker.is_busy());
         write!(f, "{} busy, {} idle", busy.len(), idle.len())?;
         busy.iter().try_for_each(|worker| write!(f, "\n  {worker}"))
+    }
+}
+
+/// Those that are with the pool, one per line.
+struct Rescuers(Vec<RescuerLook>);
+
+impl fmt::Display for Rescuers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.len())?;
+        self.0.iter().try_for_each(|rescuer| write!(f, "\n  {rescuer}"))
     }
 }

@@ -123,11 +123,7 @@ impl fmt::Display for WorkerLook {
             }
             (Phase::User, None) => f.write_str("a hook, waker or other code that is no task")?,
         }
-        match self.thread {
-            None | Some(Look::Gone) => {}
-            Some(Look::Running) => f.write_str(", running")?,
-            Some(Look::Blocked { nr, pc }) => write_call(f, nr, pc)?,
-        }
+        write_thread(f, self.thread)?;
         if let Some(since) = self.since {
             write!(f, ", for {:.3} s or more", since.as_secs_f64())?;
         }
@@ -135,6 +131,15 @@ impl fmt::Display for WorkerLook {
             f.write_str(", CPU intensive")?;
         }
         Ok(())
+    }
+}
+
+/// What the kernel says of the thread that is inside of a task.
+pub(super) fn write_thread(f: &mut fmt::Formatter<'_>, thread: Option<Look>) -> fmt::Result {
+    match thread {
+        None | Some(Look::Gone) => Ok(()),
+        Some(Look::Running) => f.write_str(", running"),
+        Some(Look::Blocked { nr, pc }) => write_call(f, nr, pc),
     }
 }
 

@@ -87,7 +87,7 @@ use notice::Notice;
 pub(crate) use park::CorePark;
 pub(crate) use park_word::Bed;
 pub(crate) use pools::{LOOK_NS, Pools};
-pub(crate) use rescue::{LineHold, RescuerHold, Rescuers};
+pub(crate) use rescue::{LineHold, Rescuer, RescuerHold, Rescuers};
 pub(crate) use site::{Site, Works};
 pub(crate) use table::Table;
 pub(crate) use verdict::{Claim, Verdict};

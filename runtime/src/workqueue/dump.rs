@@ -5,7 +5,7 @@
 use super::Scope;
 use super::pwq::PoolWorkqueue;
 use super::queue::{Flags, Queue};
-use crate::inspect::{QueueNames, WorkerLook};
+use crate::inspect::{QueueNames, RescuerLook, WorkerLook};
 use crate::pool::{PoolKind, WorkerPool};
 use crate::runtime::{Handle, Shared};
 use std::fmt::{self, Write};
@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// The state of all pools and workqueues of a runtime, as text; made by [`dump`].
 ///
 /// It has three parts: the affinity scopes with their pods of CPUs; the pools with their workers, what
-/// each runs, since when, and in which system call it is blocked; the queues with their limits and
-/// pool_workqueues. The text is for people and may change.
+/// each runs, since when, and in which system call it is blocked; the queues with their limits,
+/// rescuers and pool_workqueues. The text is for people and may change.
 #[derive(Clone, Debug)]
 pub struct Dump(String);
 
@@ -132,6 +132,10 @@ fn write_queue(text: &mut String, queue: &Arc<Queue>) -> fmt::Result {
     let states = [(is_frozen, ", frozen"), (is_draining, ", draining or destroyed")];
     states.iter().filter(|(is, _)| *is).try_for_each(|(_, state)| text.write_str(state))?;
     writeln!(text)?;
+    let common = &queue.common;
+    if let Some(rescuer) = &common.rescuer {
+        writeln!(text, "  {}", RescuerLook::of(&common.shared, rescuer.rescuer()))?;
+    }
     queue.pwqs().iter().try_for_each(|pwq| write_pwq(text, pwq))
 }
 
@@ -149,5 +153,10 @@ fn write_flags(text: &mut String, flags: Flags) -> fmt::Result {
 
 fn write_pwq(text: &mut String, pwq: &PoolWorkqueue) -> fmt::Result {
     let (in_flight, inactive) = pwq.load();
-    writeln!(text, "  on {}: {in_flight} in flight, {inactive} of them inactive", pwq.pool())
+    write!(text, "  on {}: {in_flight} in flight, {inactive} of them inactive", pwq.pool())?;
+    if pwq.common.flags.reclaim {
+        let (mayday, rescued) = (pwq.stats.mayday.get(), pwq.stats.rescued.get());
+        write!(text, ", {mayday} calls for the rescuer, {rescued} polls by it")?;
+    }
+    writeln!(text)
 }

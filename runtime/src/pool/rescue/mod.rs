@@ -44,6 +44,7 @@
 //! | `Line::called` | the monitor sets, the rescuer clears |
 //! | `Lines::list` | pool_workqueues as they come and go; the monitor tries |
 //! | `Lines::guests` | rescuers, as they come and go; whoever pushes reads |
+//! | `Rescuer::sight` | its rescuer writes, reports read |
 //! | `Bell` | anybody rings, its rescuer waits |
 //!
 //! # Two handshakes
@@ -64,10 +65,11 @@ mod bell;
 mod lines;
 mod registry;
 mod rescuer;
+mod sight;
 
 pub(super) use bell::Bell;
 #[cfg(all(test, cmwq_loom))]
 pub(super) use lines::Guests;
 pub(crate) use lines::{Line, Lines};
 pub(crate) use registry::Rescuers;
-pub(crate) use rescuer::{LineHold, RescuerHold};
+pub(crate) use rescuer::{LineHold, Rescuer, RescuerHold};

@@ -27,6 +27,13 @@ impl Rescuers {
         self.lock().iter().filter_map(Weak::upgrade).for_each(|rescuer| rescuer.bell.ring());
     }
 
+    /// Those that are with the pool which begins with this core.
+    pub(crate) fn with_pool(&self, core: usize) -> Vec<Arc<Rescuer>> {
+        let mut all: Vec<_> = self.lock().iter().filter_map(Weak::upgrade).collect();
+        all.retain(|rescuer| rescuer.sight.core() == Some(core));
+        all
+    }
+
     pub(super) fn one_is_busy(&self) {
         self.busy.fetch_add(1, Ordering::SeqCst);
     }

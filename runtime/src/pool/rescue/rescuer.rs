@@ -1,5 +1,6 @@
 //! The thread of a rescuer.
 
+use super::sight::Sight;
 use super::{Bell, Line};
 use crate::budget::{self, Budget};
 use crate::contain::contain;
@@ -23,6 +24,9 @@ pub(crate) struct Rescuer {
     lines: Mutex<Vec<Arc<Line>>>,
     /// The queue is gone.
     is_over: AtomicBool,
+    /// That of its thread.
+    pub(crate) name: Box<str>,
+    pub(crate) sight: Sight,
 }
 
 /// The rescuer, for its queue; the thread ends when this is dropped.
@@ -38,19 +42,26 @@ pub(crate) struct LineHold {
 impl RescuerHold {
     /// Makes the thread.
     pub(crate) fn start(shared: &Arc<Shared>, queue: &str) -> io::Result<Self> {
+        // No thread's name has a NUL.
+        let name = format!("cmwq/R-{}", queue.replace('\0', "?"));
         let rescuer = Arc::new(Rescuer {
             bell: Arc::default(),
             lines: Mutex::new(Vec::new()),
             is_over: AtomicBool::new(false),
+            name: name.as_str().into(),
+            sight: Sight::default(),
         });
         shared.rescuers.add(&rescuer);
-        // No thread's name has a NUL.
-        let name = format!("cmwq/R-{}", queue.replace('\0', "?"));
         let (thread, runtime) = (rescuer.clone(), shared.clone());
         let attended = Vec::with_capacity(ATTENDED);
         let run = move || Round { shared: &runtime, rescuer: &thread, at: None, attended }.run();
         shared.spawn_thread(name, shared.config.stack_size, run)?;
         Ok(Self(rescuer))
+    }
+
+    /// For those who look on.
+    pub(crate) fn rescuer(&self) -> &Rescuer {
+        &self.0
     }
 
     /// From now on `pool` calls when tasks of the pool_workqueue wait there and it starves. Its
@@ -108,6 +119,7 @@ struct Round<'a> {
 
 impl Round<'_> {
     fn run(mut self) {
+        self.rescuer.sight.begins(sys::thread::gettid());
         self.shared.original.apply();
         apply_nice(NICE);
         sys::thread::set_timer_slack_ns(1);
@@ -126,6 +138,7 @@ impl Round<'_> {
             if self.attended.is_empty() {
                 // The next pool there may be another.
                 self.at = None;
+                self.rescuer.sight.is_with(None);
                 self.rescuer.bell.wait(ticket, None);
             } else if polls == 0 {
                 self.rescuer.bell.wait(ticket, Some(LOOK));
@@ -175,15 +188,29 @@ impl Round<'_> {
 
     fn turn(&mut self, line: &Line) -> usize {
         let (shared, core) = (self.shared, self.shared.core(line.core));
+        self.rescuer.sight.is_with(Some(core.index));
         let _entered = context::enter(shared, core.index);
         if self.at.replace(core.index) != Some(core.index) {
             move_to(core, shared);
         }
         let pool = &core.pool;
         let tasks = std::iter::from_fn(|| pool.worklist.pop_of(line.queue)).take(TURN);
-        let polls = tasks.map(|task| poll(core, line, task)).count();
+        let polls = tasks.map(|task| self.poll(core, line, task)).count();
         pool.cores.iter().for_each(|&core| drive(shared.core(core)));
         polls
+    }
+
+    /// Polls a task, as a worker does.
+    fn poll(&self, core: &Core, line: &Line, task: Notified) {
+        line.rescued.increment();
+        task.set_home_core(core.index);
+        context::set_current_task(Some(task.id()));
+        self.rescuer.sight.polls(task.id().as_u64(), task.location());
+        budget::set(Budget::initial());
+        task.run();
+        budget::set(Budget::unconstrained());
+        self.rescuer.sight.has_polled();
+        context::set_current_task(None);
     }
 
     /// Not any more when a worker is free, or the pool_workqueue is gone.
@@ -208,17 +235,6 @@ impl Round<'_> {
     fn pool(&self, line: &Line) -> &WorkerPool {
         &self.shared.core(line.core).pool
     }
-}
-
-/// Polls a task, as a worker does.
-fn poll(core: &Core, line: &Line, task: Notified) {
-    line.rescued.increment();
-    task.set_home_core(core.index);
-    context::set_current_task(Some(task.id()));
-    budget::set(Budget::initial());
-    task.run();
-    budget::set(Budget::unconstrained());
-    context::set_current_task(None);
 }
 
 /// Timers and I/O of a core, and what was left for a worker of it.

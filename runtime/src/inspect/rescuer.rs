@@ -1,0 +1,44 @@
+//! One look at one rescuer.
+
+use super::worker::write_thread;
+use crate::pool::Rescuer;
+use crate::runtime::Shared;
+use crate::sys::proc::{Look, SyscallFile};
+use std::fmt;
+use std::panic::Location;
+
+/// What a rescuer is doing.
+pub(crate) struct RescuerLook {
+    name: String,
+    tid: i32,
+    /// The pool that it is with.
+    pool: Option<String>,
+    task: Option<(u64, &'static Location<'static>)>,
+    /// What the kernel says of its thread; `None` without `/proc`.
+    thread: Option<Look>,
+}
+
+impl RescuerLook {
+    pub(crate) fn of(shared: &Shared, rescuer: &Rescuer) -> Self {
+        let sight = &rescuer.sight;
+        let tid = sight.tid();
+        Self {
+            name: rescuer.name.to_string(),
+            tid,
+            pool: sight.core().map(|core| shared.core(core).pool.to_string()),
+            task: sight.task(),
+            thread: SyscallFile::open(tid).and_then(|file| file.look()).ok(),
+        }
+    }
+}
+
+impl fmt::Display for RescuerLook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (thread {}, rescuer): ", self.name, self.tid)?;
+        let Some(pool) = &self.pool else { return f.write_str("idle") };
+        write!(f, "with {pool}")?;
+        let Some((id, location)) = self.task else { return f.write_str(", between tasks") };
+        write!(f, ", task {id} spawned at {location}")?;
+        write_thread(f, self.thread)
+    }
+}

@@ -1,0 +1,55 @@
+//! What others may see of a rescuer.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// Written by the rescuer's thread, read by reports.
+#[derive(Default)]
+pub(crate) struct Sight {
+    /// 0 before the thread has begun.
+    tid: AtomicI32,
+    /// The first core of the pool that it is with, and 1; 0 for none.
+    core: AtomicUsize,
+    /// The task that it polls; 0 for none.
+    task: AtomicU64,
+    location: AtomicPtr<Location<'static>>,
+}
+
+impl Sight {
+    pub(super) fn begins(&self, tid: i32) {
+        self.tid.store(tid, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_with(&self, core: Option<usize>) {
+        self.core.store(core.map_or(0, |core| core + 1), Ordering::Relaxed);
+    }
+
+    pub(super) fn polls(&self, task: u64, location: &'static Location<'static>) {
+        self.location.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+        self.task.store(task, Ordering::Release);
+    }
+
+    pub(super) fn has_polled(&self) {
+        self.task.store(0, Ordering::Release);
+    }
+
+    pub(crate) fn tid(&self) -> i32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// The first core of the pool that it is with.
+    pub(crate) fn core(&self) -> Option<usize> {
+        self.core.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// The task that it polls, and where that was spawned.
+    pub(crate) fn task(&self) -> Option<(u64, &'static Location<'static>)> {
+        let task = self.task.load(Ordering::Acquire);
+        let location = self.location.load(Ordering::Relaxed);
+        // SAFETY: only `&'static Location`s are stored.
+        let location = unsafe { location.as_ref() };
+        // A poll that begins meanwhile has written its place first.
+        let is_steady = task != 0 && self.task.load(Ordering::Acquire) == task;
+        location.filter(|_| is_steady).map(|location| (task, location))
+    }
+}
