@@ -3,9 +3,10 @@
 use cmwq::runtime::Builder;
 use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
+use cmwq_tests::run;
 use futures::stream::{FuturesUnordered, StreamExt};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 /// Longer than anything here takes, unless it hangs.
@@ -244,4 +245,51 @@ async fn a_work_is_delayed_and_disabled_at_once() {
     work.cancel();
     assert!(work.queue(&queue));
     work.flush().await;
+}
+
+/// Who freezes and who thaws at the same time: what was said last holds for all queues.
+#[test]
+fn freezes_and_thaws_at_once_leave_all_queues_in_one_state() {
+    run("freezes_and_thaws_at_once_leave_all_queues_in_one_state", || {
+        const ROUNDS: usize = 200;
+        let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let handle = runtime.handle();
+        let build = || Workqueue::builder().unbound().freezable().build_on(handle).unwrap();
+        let queues: Vec<_> = (0..8).map(|_| build()).collect();
+        let (round, is_over) = (Barrier::new(3), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for freezes in [true, false] {
+                let round = &round;
+                scope.spawn(move || {
+                    for _ in 0..ROUNDS {
+                        round.wait();
+                        if freezes {
+                            handle.freeze_workqueues()
+                        } else {
+                            handle.thaw_workqueues()
+                        }
+                        round.wait();
+                    }
+                });
+            }
+            // Those who tell a queue have to wait for whoever changes it.
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    for queue in &queues {
+                        queue.set_attrs(Attrs::new().scope(Scope::System)).unwrap();
+                    }
+                }
+            });
+            let mut agree = 0;
+            for _ in 0..ROUNDS {
+                round.wait();
+                round.wait();
+                // A new one is told what the runtime knows.
+                let is_frozen = build().is_frozen();
+                agree += usize::from(queues.iter().all(|queue| queue.is_frozen() == is_frozen));
+            }
+            is_over.store(true, Ordering::SeqCst);
+            assert_eq!(agree, ROUNDS);
+        });
+    });
 }

@@ -289,6 +289,26 @@ fn pools_come_and_go_while_they_are_used() {
     }
 }
 
+/// As many workers as there may be are at work or about to end whenever the pool is used again.
+#[test]
+fn a_pool_is_used_again_at_a_small_cap() {
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder
+        .worker_threads(1)
+        .max_workers_per_core(2)
+        .detector(Detector::Monitor)
+        .build()
+        .unwrap();
+    let shared = shared(&runtime);
+    for round in 0..1_000_u64 {
+        let nice = (round % 2) as i32;
+        let pool = shared.unbound_pool(&PoolAttrs { nice, ..on_first_cpu() }).unwrap();
+        let own = (sys::thread::nice() + nice).min(19);
+        assert_eq!(join(spawn(shared, pool, async { sys::thread::nice() })), own);
+        std::thread::sleep(Duration::from_micros(round % 200));
+    }
+}
+
 #[test]
 fn shutdown_at_any_moment() {
     for round in 0..40 {

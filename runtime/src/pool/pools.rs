@@ -186,9 +186,9 @@ impl Shared {
         let attrs = self.pools.site.effective(attrs);
         let mut pools = self.pools.lock();
         self.check_open(0)?;
-        let pool = self.find_or_make(&mut pools, &attrs)?;
+        let (pool, new_attrs) = self.find_or_make(&mut pools, attrs)?;
         if pool.is_released() {
-            pool.revive(self, Some(attrs).filter(|_| self.is_vacant(&pool)))?;
+            pool.revive(self, new_attrs)?;
         }
         pool.refer();
         Ok(PoolRef { shared: self.clone(), pool })
@@ -200,25 +200,25 @@ impl Shared {
         self.pools.lock().clone()
     }
 
+    /// The pool with these attributes, or a vacant one which is to get them.
     fn find_or_make(
         self: &Arc<Self>,
         pools: &mut Vec<Arc<WorkerPool>>,
-        attrs: &PoolAttrs,
-    ) -> io::Result<Arc<WorkerPool>> {
-        if let Some(pool) = pools.iter().find(|pool| pool.attrs().as_ref() == Some(attrs)) {
-            return Ok(pool.clone());
+        attrs: PoolAttrs,
+    ) -> io::Result<(Arc<WorkerPool>, Option<PoolAttrs>)> {
+        if let Some(pool) = pools.iter().find(|pool| pool.attrs().as_ref() == Some(&attrs)) {
+            return Ok((pool.clone(), None));
         }
+        // Asked once: the monitor may make a thread that was wanted earlier at any moment, which
+        // takes the attributes that it finds when it takes charge.
         let fits = |pool: &WorkerPool| pool.cores.len() == attrs.cpus.len() && self.is_vacant(pool);
-        let found = match pools.iter().find(|pool| fits(pool)) {
-            Some(pool) => pool.clone(),
-            None => {
-                self.check_open(attrs.cpus.len())?;
-                let pool = self.make_unbound(pools.len(), attrs)?;
-                pools.push(pool.clone());
-                pool
-            }
-        };
-        Ok(found)
+        if let Some(pool) = pools.iter().find(|pool| fits(pool)) {
+            return Ok((pool.clone(), Some(attrs)));
+        }
+        self.check_open(attrs.cpus.len())?;
+        let pool = self.make_unbound(pools.len(), &attrs)?;
+        pools.push(pool.clone());
+        Ok((pool, None))
     }
 
     fn make_unbound(
@@ -262,10 +262,11 @@ impl Shared {
     /// The first two threads of a core: a holder and a standby. Without the second it works, and
     /// takeover waits for the manager to make one.
     pub(crate) fn staff(self: &Arc<Self>, core: usize) -> io::Result<()> {
-        // The monitor, which sees a core without a holder, may be faster and have filled a low cap.
-        crate::worker::spawn(self, core).or_else(|error| {
-            let has_threads = self.core(core).crew.threads() > 0;
-            if has_threads { Ok(()) } else { Err(error) }
+        // At the cap there are threads already: the monitor, which sees a core without a holder, was
+        // faster. Or there were, of the use before: who finds none left finds room.
+        crate::worker::spawn(self, core).or_else(|_| match self.core(core).crew.threads() {
+            0 => crate::worker::spawn(self, core),
+            _ => Ok(()),
         })?;
         if crate::worker::spawn(self, core).is_err() {
             self.monitor.request_worker(self.core(core));

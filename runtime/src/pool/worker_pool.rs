@@ -216,7 +216,7 @@ impl WorkerPool {
 
     // What follows is called under the lock of `Pools`, except where it says otherwise.
 
-    /// The pool is used again, with these attributes if it has no threads, else with its own.
+    /// The pool is used again, with these attributes if it was vacant, else with its own.
     /// Errors: the first thread could not be made; the pool is released as before.
     pub(super) fn revive(&self, shared: &Arc<Shared>, attrs: Option<PoolAttrs>) -> io::Result<()> {
         let Some(unbound) = &self.unbound else { return Ok(()) };

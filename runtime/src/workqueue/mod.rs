@@ -28,9 +28,11 @@
 //!
 //! # Locks
 //!
-//! In this order: control of a work item; `admin` (changes of a queue); the registry; a loan; the
-//! table of an unbound queue, for reading while an item is queued; a node; a pool_workqueue; a
-//! worklist. Under the last four there is no user code, no foreign waker, and no thread is made.
+//! In this order: control of a work item; whether the runtime is frozen; `admin` (changes of a
+//! queue); the registry; a loan; the table of an unbound queue, for reading while an item is queued; a
+//! node; a pool_workqueue; a worklist. Under the last four there is no user code, no foreign waker, and
+//! no thread is made; nor is a queue or a pool_workqueue dropped there, which gives a pool back under
+//! the lock of the pools.
 //!
 //! # Rescuers
 //!

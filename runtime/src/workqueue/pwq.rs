@@ -323,8 +323,8 @@ impl PoolWorkqueue {
                 books.activate(slots, |item, task| self.start(boosts, item, task));
                 result
             }
-            Gate::Node(node) => {
-                let mut node = node.lock();
+            Gate::Node(slots_of) => {
+                let mut node = slots_of.lock();
                 let mut state = self.lock();
                 let inner = &mut state.inner;
                 let result = change(inner, &mut node.slots);
@@ -333,28 +333,38 @@ impl PoolWorkqueue {
                     node.waiting.push_back(self.clone());
                 }
                 drop(state);
-                Self::take_turns(&mut node);
+                let left = Self::take_turns(&mut node);
+                drop(node);
+                if left.is_some() {
+                    Self::share_slots(slots_of);
+                }
                 result
             }
         }
     }
 
-    /// Gives the free slots of a node to those that wait, in turn.
-    fn take_turns(node: &mut NodeState) {
+    /// Gives the free slots of a node to those that wait, in turn. Stops at one that has nothing left
+    /// and leaves the list, which is to be dropped when no lock is held: it may be the last reference.
+    fn take_turns(node: &mut NodeState) -> Option<Arc<Self>> {
         let mut idle = 0;
         while idle < node.waiting.len() && node.slots.has_any_room() {
-            let Some(pwq) = node.waiting.pop_front() else { return };
-            let inner = &mut pwq.lock().inner;
+            let pwq = node.waiting.pop_front()?;
+            let mut state = pwq.lock();
+            let inner = &mut state.inner;
             let Inner { books, boosts, .. } = inner;
             let start = |item, task| pwq.start(boosts, item, task);
             let activated = books.activate_one(&mut node.slots, start);
             inner.is_waiting = inner.books.inactive() > 0;
-            if inner.is_waiting {
-                node.waiting.push_back(pwq.clone());
+            let is_waiting = inner.is_waiting;
+            drop(state);
+            if !is_waiting {
+                return Some(pwq);
             }
+            node.waiting.push_back(pwq);
             // One whose items were taken back leaves the list, and is no reason to give up.
-            idle = if activated { 0 } else { idle + usize::from(inner.is_waiting) };
+            idle = if activated { 0 } else { idle + 1 };
         }
+        None
     }
 
     // Flushing.
@@ -407,9 +417,15 @@ impl PoolWorkqueue {
         self.change(|_, slots| slots.set_max(max, DEFAULT_WORK));
     }
 
-    /// The limit of a node has changed.
-    pub(super) fn node_has_changed(node: &Node) {
-        Self::take_turns(&mut node.lock());
+    /// A node may have slots to give: its limit has changed, or a turn ended early.
+    pub(super) fn share_slots(node: &Node) {
+        loop {
+            // A statement of its own, so that it is dropped without the lock.
+            let left = Self::take_turns(&mut node.lock());
+            if left.is_none() {
+                return;
+            }
+        }
     }
 
     /// It is replaced: no item comes any more. Returns whether it has to be kept for those that it

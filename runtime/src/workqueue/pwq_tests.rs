@@ -94,7 +94,7 @@ impl Machine {
         let cpus: CpuSet = (0..8).collect();
         let limits = Limits { max: Some(max), min: Some(min) };
         limits.share_out(&self.nodes, &self.topology, &cpus);
-        self.nodes.iter().for_each(|node| PoolWorkqueue::node_has_changed(node));
+        self.nodes.iter().for_each(|node| PoolWorkqueue::share_slots(node));
     }
 
     fn admit(&mut self, pwq: usize) {

@@ -373,7 +373,7 @@ impl Unbound {
 
     fn share_out(&self, common: &Common, limits: Limits, cpus: &CpuSet) {
         limits.share_out(&self.nodes, common.shared.topology(), cpus);
-        self.nodes.iter().for_each(|node| PoolWorkqueue::node_has_changed(node));
+        self.nodes.iter().for_each(|node| PoolWorkqueue::share_slots(node));
     }
 
     fn with_pwq<R>(&self, place: Place, f: impl FnOnce(&Arc<PoolWorkqueue>) -> R) -> R {

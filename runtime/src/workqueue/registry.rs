@@ -5,7 +5,12 @@ use super::system::System;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 #[derive(Default)]
-pub(crate) struct Queues(Mutex<State>);
+pub(crate) struct Queues {
+    state: Mutex<State>,
+    /// Are the freezable ones frozen? Held while they are told, so that what they are told last is
+    /// what is here.
+    is_frozen: Mutex<bool>,
+}
 
 #[derive(Default)]
 struct State {
@@ -14,25 +19,31 @@ struct State {
     /// Those that are made at first use; they refer to the runtime, and are dropped with its last
     /// thread.
     system: [Option<Arc<Queue>>; System::COUNT],
-    is_frozen: bool,
     is_closed: bool,
 }
 
 impl Queues {
+    /// No queue is dropped under it.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn freezing(&self) -> MutexGuard<'_, bool> {
+        self.is_frozen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A queue was made. Tasks can come only later.
     pub(super) fn register(&self, queue: &Arc<Queue>) {
+        let is_frozen = self.freezing();
         let mut state = self.lock();
         state.all.retain(|queue| queue.strong_count() > 0);
         state.all.push(Arc::downgrade(queue));
-        if state.is_frozen {
-            queue.set_frozen_by_runtime(true);
-        }
         let is_closed = state.is_closed;
         drop(state);
+        if *is_frozen {
+            queue.set_frozen_by_runtime(true);
+        }
+        drop(is_frozen);
         if is_closed {
             queue.close();
         }
@@ -54,12 +65,20 @@ impl Queues {
         if state.is_closed {
             return queue;
         }
-        state.system[which as usize].get_or_insert(queue).clone()
+        match &mut state.system[which as usize] {
+            // Ours, which is the argument, is dropped after the lock is released.
+            Some(kept) => kept.clone(),
+            place => place.insert(queue).clone(),
+        }
     }
 
     pub(crate) fn set_frozen(&self, frozen: bool) {
-        self.lock().is_frozen = frozen;
-        self.all().iter().for_each(|queue| queue.set_frozen_by_runtime(frozen));
+        let mut is_frozen = self.freezing();
+        *is_frozen = frozen;
+        let all = self.all();
+        all.iter().for_each(|queue| queue.set_frozen_by_runtime(frozen));
+        // The queues after it: one of them may have no other handle any more.
+        drop(is_frozen);
     }
 
     /// The runtime shuts down: aborts the futures of all queues, and takes no more.
