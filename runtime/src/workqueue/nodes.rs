@@ -37,6 +37,11 @@ impl Node {
     pub(super) fn lock(&self) -> MutexGuard<'_, NodeState> {
         lock(&self.state)
     }
+
+    #[cfg(all(test, not(cmwq_loom)))]
+    pub(super) fn is_locked(&self) -> bool {
+        crate::sync_types::try_lock(&self.state).is_none()
+    }
 }
 
 /// The smallest `min_active` that is not asked for, as in the kernel.

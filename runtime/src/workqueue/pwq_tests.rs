@@ -197,3 +197,54 @@ proptest! {
         }
     }
 }
+
+/// A pool that tells, when it is given back, whether the lock of the node is held.
+struct Tells {
+    pool: Arc<WorkerPool>,
+    node: Arc<Node>,
+    seen: std::sync::mpsc::Sender<bool>,
+}
+
+impl std::ops::Deref for Tells {
+    type Target = WorkerPool;
+
+    fn deref(&self) -> &WorkerPool {
+        &self.pool
+    }
+}
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.seen.send(self.node.is_locked()).unwrap();
+    }
+}
+
+/// The list of a node may have the last reference to a pool_workqueue that was replaced, if its items
+/// were taken back.
+#[test]
+fn a_pool_is_not_given_back_under_the_lock_of_the_node() {
+    let mut machine = Machine::new(1, 1);
+    let (seen, was_locked) = std::sync::mpsc::channel();
+    let (pool, node) = (machine.pools[1].clone(), machine.nodes[0].clone());
+    let pwq = PoolWorkqueue::new(Parts {
+        common: machine.pwqs[1].common.clone(),
+        queue: Weak::new(),
+        pool: Box::new(Tells { pool, node: node.clone(), seen }),
+        gate: Gate::Node(node),
+        max_active: None,
+        is_plugged: false,
+        is_frozen: false,
+        drains: 0,
+    });
+    machine.admit(0);
+    machine.work();
+    let ((task, _handle), ticket) = (machine.mock.task(async {}), Ticket::default());
+    assert!(pwq.admit(task, &ticket, Kind::Future).is_ok());
+    let (task, aftermath) = pwq.withdraw(&ticket).expect("it is inactive");
+    pwq.settle(aftermath);
+    task.run();
+    drop(pwq);
+    assert!(was_locked.try_recv().is_err(), "the node still knows it");
+    assert!(machine.finish(0));
+    assert_eq!(was_locked.try_recv(), Ok(false));
+}
