@@ -1,17 +1,42 @@
 //! A control group for a child of the test, where the process may make one.
 
+use crate::child::{Prepare, in_child, is_child};
+use crate::skip;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Runs `body` as the test `name` in a child process (see [`in_child`]) within a group of its own
+/// under `controller`, which gets the first of `limits`, files and values, that the kernel knows.
+/// Says so and runs nothing where no such group can be made.
+///
+/// # Panics
+/// When the child fails, with what it printed.
+pub fn in_group(name: &str, controller: &str, limits: &[(&str, &str)], body: impl FnOnce()) {
+    let mut prepare = Prepare::new();
+    let limited = |&(file, value): &(&str, &str)| {
+        let group = Group::create(controller, file)?;
+        group.set(file, value);
+        Some(group)
+    };
+    // Kept until the child has ended.
+    let group = if is_child() { None } else { limits.iter().find_map(limited) };
+    match &group {
+        Some(group) => prepare = prepare.step(group.entrance()),
+        None if is_child() => {}
+        None => return skip(name, "no control group can be made here"),
+    }
+    in_child(name, prepare, body).expect("the child starts");
+}
+
 /// A group of this process's own making, removed at the end.
-pub struct Group(PathBuf);
+struct Group(PathBuf);
 
 impl Group {
     /// A group under the one that this process is in, which has the file `knob`; `controller`
     /// names the hierarchy of version 1. `None` where that is not possible: no such controller,
     /// read-only, or somebody else's.
-    pub fn create(controller: &str, knob: &str) -> Option<Group> {
+    fn create(controller: &str, knob: &str) -> Option<Group> {
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         own.lines().find_map(|line| {
             // hierarchy:controllers:path, with no controllers for version 2
@@ -36,18 +61,12 @@ impl Group {
     }
 
     /// Writes a file of the group.
-    ///
-    /// # Panics
-    /// When the kernel refuses: the group is ours.
-    pub fn set(&self, file: &str, value: &str) {
+    fn set(&self, file: &str, value: &str) {
         fs::write(self.0.join(file), value).unwrap_or_else(|e| panic!("{file} = {value}: {e}"));
     }
 
-    /// What moves a process into the group, as a step for [`Prepare::step`](crate::child::Prepare::step).
-    ///
-    /// # Panics
-    /// When the group's list of processes cannot be opened.
-    pub fn entrance(&self) -> impl FnMut() -> io::Result<()> + Send + Sync + 'static {
+    /// What moves a process into the group, as a step of its preparation.
+    fn entrance(&self) -> impl FnMut() -> io::Result<()> + Send + Sync + 'static {
         let procs: File = OpenOptions::new()
             .write(true)
             .open(self.0.join("cgroup.procs"))

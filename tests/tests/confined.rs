@@ -1,8 +1,8 @@
 //! Processes that may not use the whole machine.
 
 use cmwq_tests::beside::beside_block;
-use cmwq_tests::cgroup::Group;
-use cmwq_tests::child::{Prepare, in_child, is_child};
+use cmwq_tests::cgroup::in_group;
+use cmwq_tests::child::{Prepare, in_child};
 use cmwq_tests::confine::{self, NoSys};
 use cmwq_tests::{Beside, Block, Case, every_case, finish, run, skip};
 use std::time::Duration;
@@ -96,22 +96,8 @@ every_case! {
     /// A fifth of a CPU by the control group.
     fn cpu_quota(case) {
         let name = case.test(module_path!());
-        let mut prepare = Prepare::new();
-        // Kept until the child has ended.
-        let _group = if is_child() {
-            None
-        } else if let Some(group) = Group::create("cpu", "cpu.max") {
-            group.set("cpu.max", "20000 100000");
-            prepare = prepare.step(group.entrance());
-            Some(group)
-        } else if let Some(group) = Group::create("cpu", "cpu.cfs_quota_us") {
-            group.set("cpu.cfs_quota_us", "20000");
-            prepare = prepare.step(group.entrance());
-            Some(group)
-        } else {
-            return skip(&name, "no control group can be made here");
-        };
-        in_child(&name, prepare, || workload(case)).expect("the child starts");
+        let limits = [("cpu.max", "20000 100000"), ("cpu.cfs_quota_us", "20000")];
+        in_group(&name, "cpu", &limits, || workload(case));
     }
 }
 

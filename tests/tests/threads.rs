@@ -1,8 +1,8 @@
 //! Threads that cannot be made: nothing is lost, and it goes on afterwards. In child processes
 //! of a user without privileges, since the limits do not hold for root.
 
-use cmwq_tests::cgroup::Group;
-use cmwq_tests::child::{Prepare, in_child, is_child};
+use cmwq_tests::cgroup::in_group;
+use cmwq_tests::child::{Prepare, in_child};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::{Beside, Case, confine, finish, run, skip, until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -122,14 +122,6 @@ fn few_threads_from_the_start() {
 fn control_group_of_few_threads() {
     let name = "control_group_of_few_threads";
     run(name, || {
-        let mut prepare = Prepare::new();
-        let group = if is_child() { None } else { Group::create("pids", "pids.max") };
-        if let Some(group) = &group {
-            group.set("pids.max", "14");
-            prepare = prepare.step(group.entrance());
-        } else if !is_child() {
-            return skip(name, "no control group can be made here");
-        }
-        in_child(name, prepare, reaches_the_limit).expect("the child starts");
+        in_group(name, "pids", &[("pids.max", "14")], reaches_the_limit);
     });
 }
