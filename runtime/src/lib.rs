@@ -59,6 +59,7 @@ pub mod task;
 pub mod time;
 mod topology;
 mod unpinned;
+mod unpoison;
 mod worker;
 pub mod workqueue;
 

@@ -30,12 +30,13 @@
 use super::{PoolAttrs, PoolKind, Site, Table, WorkerPool};
 use crate::runtime::Shared;
 use crate::sys::affinity::{self, CpuSet};
+use crate::unpoison::Unpoison;
 use crate::worker::Local;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// How often a core that is to close, and cannot yet, looks again.
 pub(crate) const LOOK_NS: u64 = 100_000_000;
@@ -101,7 +102,7 @@ impl Pools {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<WorkerPool>>> {
-        self.unbound.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unbound.lock().unpoison()
     }
 
     /// Waits for a pool that is being made. Who has said before that the runtime closes knows that no

@@ -15,10 +15,11 @@ pub(crate) use modelled::*;
 #[cfg(not(cmwq_loom))]
 pub(crate) use native::*;
 
-/// Locks although another thread panicked while it held the lock: what our locks guard is
-/// consistent at every point that can panic.
+use crate::unpoison::Unpoison;
+
+/// Locks although another thread panicked while it held the lock; see [`crate::unpoison`].
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unpoison()
 }
 
 /// Like [`lock`], but `None` if another thread has it.

@@ -18,6 +18,7 @@ use super::pwq::PoolWorkqueue;
 use crate::context;
 use crate::sync_types::{Mutex, lock};
 use crate::task::Id;
+use crate::unpoison::Unpoison;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
@@ -143,7 +144,7 @@ pub fn record(capacity: usize) -> Recording {
 }
 
 fn recordings() -> std::sync::MutexGuard<'static, Vec<Arc<Buffer>>> {
-    RECORDINGS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    RECORDINGS.lock().unpoison()
 }
 
 impl Recording {

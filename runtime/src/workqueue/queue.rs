@@ -11,10 +11,11 @@ use crate::pool::RescuerHold;
 use crate::runtime::Shared;
 use crate::sys::affinity::CpuSet;
 use crate::task::OwnedTasks;
+use crate::unpoison::Unpoison;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 
 /// What pool_workqueues need of their queue; does not refer to them.
 pub(crate) struct Common {
@@ -169,7 +170,7 @@ impl Queue {
     }
 
     pub(super) fn admin(&self) -> MutexGuard<'_, Admin> {
-        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
+        self.admin.lock().unpoison()
     }
 
     /// Is there such a CPU or node?
@@ -228,9 +229,7 @@ impl Queue {
         // No pool_workqueue is replaced meanwhile, so none counts twice or not at all.
         let pods = match &self.table {
             Table::Bound(_) => None,
-            Table::Unbound(unbound) => {
-                Some(unbound.pods.read().unwrap_or_else(PoisonError::into_inner))
-            }
+            Table::Unbound(unbound) => Some(unbound.pods.read().unpoison()),
         };
         f(&self.common.past, 0);
         let bound = match &self.table {
@@ -252,7 +251,7 @@ impl Queue {
         match &self.table {
             Table::Bound(pwqs) => pwqs.to_vec(),
             Table::Unbound(unbound) => {
-                let pods = unbound.pods.read().unwrap_or_else(PoisonError::into_inner);
+                let pods = unbound.pods.read().unpoison();
                 pods.pwqs().cloned().collect()
             }
         }
@@ -286,7 +285,7 @@ impl Queue {
     /// A pool_workqueue that was replaced has nothing left.
     pub(super) fn retired_is_empty(&self, pwq: &Arc<PoolWorkqueue>) {
         let Table::Unbound(unbound) = &self.table else { return };
-        let mut pods = unbound.pods.write().unwrap_or_else(PoisonError::into_inner);
+        let mut pods = unbound.pods.write().unpoison();
         if pods.pwqs().any(|old| Arc::ptr_eq(old, pwq)) {
             self.common.inherit_stats(pwq);
         }
@@ -361,7 +360,7 @@ impl Unbound {
 
     /// Returns what is to be dropped when no lock is held.
     fn commit(&self, prepared: Prepared) -> Vec<Pod> {
-        let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
+        let mut pods = self.pods.write().unpoison();
         let replaced = pods.replace(prepared.pods);
         for Pod { pwq, .. } in &replaced {
             if !pods.pwqs().any(|kept| Arc::ptr_eq(kept, pwq)) {
@@ -377,7 +376,7 @@ impl Unbound {
     }
 
     fn with_pwq<R>(&self, place: Place, f: impl FnOnce(&Arc<PoolWorkqueue>) -> R) -> R {
-        let pods = self.pods.read().unwrap_or_else(PoisonError::into_inner);
+        let pods = self.pods.read().unpoison();
         let pods = pods.current();
         let serves = |cpu| move |pod: &&Pod| pod.cpus.contains(cpu);
         let here = || pods.iter().find(serves(crate::sys::affinity::current_cpu()));

@@ -2,7 +2,8 @@
 
 use super::queue::Queue;
 use super::system::System;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use crate::unpoison::Unpoison;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 #[derive(Default)]
 pub(crate) struct Queues {
@@ -25,11 +26,11 @@ struct State {
 impl Queues {
     /// No queue is dropped under it.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unpoison()
     }
 
     fn freezing(&self) -> MutexGuard<'_, bool> {
-        self.is_frozen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_frozen.lock().unpoison()
     }
 
     /// A queue was made. Tasks can come only later.

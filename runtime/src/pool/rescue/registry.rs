@@ -1,8 +1,9 @@
 //! The rescuers of a runtime: so that it can end them.
 
 use super::rescuer::Rescuer;
+use crate::unpoison::Unpoison;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 #[derive(Default)]
 pub(crate) struct Rescuers {
@@ -13,7 +14,7 @@ pub(crate) struct Rescuers {
 
 impl Rescuers {
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<Rescuer>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unpoison()
     }
 
     pub(super) fn add(&self, rescuer: &Arc<Rescuer>) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::ptr::{NonNull, null_mut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -16,6 +16,7 @@ use super::program::{
     BELL_TABLE, BELLS, LISTINGS, Maps, Process, SLOT_SIZE, SLOT_TABLE, SLOTS, Site, assemble,
 };
 use super::refusal::{explain, explain_btf, explain_site};
+use crate::unpoison::Unpoison;
 
 /// The program of this process, attached for as long as somebody has it.
 pub struct Hook {
@@ -53,7 +54,7 @@ impl Hook {
     /// With a message that says which permission or which part of the kernel is missing.
     pub fn shared() -> io::Result<Arc<Hook>> {
         static SHARED: Mutex<Weak<Hook>> = Mutex::new(Weak::new());
-        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = SHARED.lock().unpoison();
         // A forked child inherits that of its parent, which looks for other thread ids.
         let own = |hook: &Arc<Hook>| hook.process.id == std::process::id();
         if let Some(hook) = shared.upgrade().filter(own) {
@@ -141,7 +142,7 @@ impl Hook {
     }
 
     fn rings(&self) -> MutexGuard<'_, Rings> {
-        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rings.lock().unpoison()
     }
 }
 

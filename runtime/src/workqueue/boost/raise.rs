@@ -3,17 +3,18 @@
 use super::ledger::Entry;
 use super::thread;
 use super::waits::{Target, Waits};
+use crate::unpoison::Unpoison;
 use crate::workqueue::accounts::{ItemId, Place};
 use crate::workqueue::current;
 use crate::workqueue::pwq::PoolWorkqueue;
 use crate::workqueue::ticket::Ticket;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs `f` while no other thread raises or lowers anything.
 pub(super) fn alone<R>(f: impl FnOnce() -> R) -> R {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ALONE.lock().unpoison();
     f()
 }
 
