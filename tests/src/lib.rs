@@ -26,6 +26,7 @@ pub mod refuse;
 pub mod running;
 pub mod userfault;
 pub mod watchdog;
+pub mod works;
 
 pub use beside::{Beside, beside_block};
 pub use blocks::Block;
