@@ -90,6 +90,29 @@ fn a_node_is_kept_to_while_it_has_an_allowed_cpu() {
     });
 }
 
+/// The CPUs that an unbound queue may use do not have the caller's: each gets its turn.
+#[test]
+fn in_turn_where_the_own_cpu_is_not_allowed() {
+    let name = "in_turn_where_the_own_cpu_is_not_allowed";
+    run(name, || {
+        let Some([a, b]) = nodes::two(name) else { return };
+        let runtime = pinned();
+        let others = [&a.cpus[1..], &b.cpus[..]].concat();
+        let queue =
+            queue(&runtime, |builder| builder.cpus(others.clone()).scope(Scope::Cpu).strict(true));
+        let rounds = 5;
+        let mut seen = Vec::new();
+        for _ in 0..rounds * others.len() {
+            seen.push(
+                finish(from_cpu(a.cpus[0], || queue.spawn(async { place().0 }))).expect("ends"),
+            );
+        }
+        for cpu in others {
+            assert_eq!(seen.iter().filter(|&&at| at == cpu).count(), rounds, "{cpu}: {seen:?}");
+        }
+    });
+}
+
 #[test]
 fn spawn_on_node_runs_there() {
     let name = "spawn_on_node_runs_there";

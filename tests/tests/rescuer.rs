@@ -12,9 +12,9 @@ use cmwq_tests::{Beside, Case, Running, confine, every_case, finish, run, skip, 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -443,5 +443,54 @@ fn a_dump_shows_rescuers() {
         drop(leash);
         finish(item).expect("no panic");
         crowd.finish();
+    });
+}
+
+/// Is it in turns that one rescuer serves two pools, and is it as urgent as the kernel's?
+#[test]
+fn turns_of_sixteen_and_a_nice_value_of_minus_twenty() {
+    let name = "turns_of_sixteen_and_a_nice_value_of_minus_twenty";
+    run(name, || {
+        const EACH: usize = 300;
+        let runtime = Case::Unpinned.start_with(2, |builder| {
+            builder.max_workers_per_core(CAP);
+        });
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        let others = build(&runtime, Kind::Bound, "others", false);
+        let crowds = [0, 1].map(|core| {
+            Crowd::start_with(CAP, |block| others.spawn_on(core, async move { block() }))
+        });
+        until("every worker is blocked", || crowds.iter().all(|crowd| crowd.entered() == CAP));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let item = |core: usize| {
+            let order = order.clone();
+            queue.spawn_on(core, async move {
+                // Longer in all than it takes until both pools have called.
+                thread::sleep(Duration::from_millis(1));
+                // SAFETY: reads one number of the calling thread.
+                let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+                order.lock().expect("no panic").push((core, nice));
+            })
+        };
+        let tasks: Vec<_> = (0..2 * EACH).map(|number| item(number % 2)).collect();
+        tasks.into_iter().for_each(|task| finish(task).expect("no panic"));
+        crowds.into_iter().for_each(Crowd::finish);
+
+        let order = order.lock().expect("no panic");
+        // From where both are attended to until one has nothing left.
+        let first =
+            |core| order.iter().position(|&(other, _)| other == core).expect("it has items");
+        let last = |core| order.iter().rposition(|&(other, _)| other == core).expect("the same");
+        let both = &order[first(0).max(first(1))..last(0).min(last(1))];
+        let turns: Vec<usize> = both.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).collect();
+        // The last is cut where the other has its last item.
+        assert!(turns.len() > 10 && turns[..turns.len() - 1].iter().all(|&n| n == 16), "{turns:?}");
+
+        // SAFETY: takes no pointers; changes the thread that it is called on, which then ends.
+        let lower = || unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) } == 0;
+        if !thread::spawn(lower).join().expect("no panic") {
+            return skip(name, "the nice value: the process may not lower it");
+        }
+        assert!(order.iter().all(|&(_, nice)| nice == -20));
     });
 }

@@ -250,6 +250,29 @@ fn others_do_not_wait_for_a_cpu_intensive_work_item() {
     });
 }
 
+/// Its start is regulated as that of any other: not while something runs on the core.
+#[test]
+fn a_cpu_intensive_item_waits_for_its_turn_to_start() {
+    run("a_cpu_intensive_item_waits_for_its_turn_to_start", || {
+        let runtime = no_hog_rule();
+        let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
+        let hogs = Workqueue::builder().cpu_intensive().build_on(runtime.handle()).unwrap();
+        let has_started = Arc::new(AtomicBool::new(false));
+        let seen = has_started.clone();
+        let task = normal.spawn(async move {
+            let (start, started) = (Instant::now(), seen.clone());
+            let hog = hogs.spawn(async move { started.store(true, Ordering::SeqCst) });
+            while start.elapsed() < Duration::from_millis(30) {
+                std::hint::spin_loop();
+            }
+            (hog, seen.load(Ordering::SeqCst))
+        });
+        let (hog, started_meanwhile) = finish(task).unwrap();
+        finish(hog).unwrap();
+        assert!(!started_meanwhile && has_started.load(Ordering::SeqCst));
+    });
+}
+
 #[test]
 fn new_attributes_hold_for_later_items_and_old_pools_drain() {
     run("new_attributes_hold_for_later_items_and_old_pools_drain", || {

@@ -164,3 +164,42 @@ impl Crew {
         }
     }
 }
+
+#[cfg(all(test, not(cmwq_loom)))]
+mod tests {
+    use super::*;
+
+    /// A crew of `idle` standbys, idle since 0, and `busy` others.
+    fn crew(idle: usize, busy: usize) -> Crew {
+        let crew = Crew::new(idle + busy, None);
+        for place in 0..idle + busy {
+            let index = crew.hire().expect("there is room");
+            crew.fill(index);
+            crew.arrived();
+            if place < idle {
+                crew.standby().insert(index as usize);
+            }
+        }
+        crew
+    }
+
+    #[test]
+    fn more_than_two_idle_and_more_than_a_quarter_are_a_surplus() {
+        let surplus = |idle, busy| crew(idle, busy).has_surplus();
+        assert!(!surplus(2, 0) && surplus(3, 0));
+        assert!(surplus(3, 4) && !surplus(3, 5), "one above two, for four busy ones");
+        assert!(surplus(12, 40) && !surplus(12, 41));
+    }
+
+    #[test]
+    fn the_highest_places_go_until_there_is_no_surplus_and_not_before_their_time() {
+        let crew = crew(5, 4);
+        crew.cull(99, 100);
+        assert_eq!(crew.standby().len(), 5, "not idle for long enough");
+        crew.cull(100, 100);
+        // Those that were told to go are not idle any more: one above two, for six others.
+        assert!(crew.standby().iter().eq(0..3));
+        let retired = |index| crew.get(index).unwrap().flags.has(Flag::Retire);
+        assert!(!retired(2) && retired(3) && retired(4));
+    }
+}

@@ -91,6 +91,14 @@ mod tests {
     }
 
     #[test]
+    fn work_items_keep_to_2048_whatever_the_limit() {
+        let mut slots = Slots::new(Some(usize::MAX));
+        (0..MAX_WORK).for_each(|_| slots.take(Kind::Work));
+        assert_eq!(MAX_WORK, 2048);
+        assert!(!slots.has_room(Kind::Work) && slots.has_room(Kind::Future));
+    }
+
+    #[test]
     fn a_limit_holds_for_both_kinds_together() {
         let mut slots = Slots::new(Some(2));
         slots.take(Kind::Work);
