@@ -141,6 +141,7 @@ impl Local {
             self.worker().epoch.enter(Phase::Runtime);
         }
         core.park.finish(Bed::Futex);
+        self.return_to_group();
         let now = crate::time::now_ns();
         self.wake_guards(now);
         self.fire_timers(now);
