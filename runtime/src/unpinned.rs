@@ -1,5 +1,6 @@
 //! Running code with the affinity that the process had.
 
+use crate::pool::Changes;
 use crate::runtime::Original;
 
 /// Runs `f` with the CPU affinity, timer slack and nice value that the thread had which built the runtime.
@@ -20,16 +21,23 @@ use crate::runtime::Original;
 /// ```
 pub fn unpinned<R>(f: impl FnOnce() -> R) -> R {
     let Some(original) = crate::dedicated::original() else { return f() };
-    let _restore = Restore(Original::capture());
+    let since = crate::context::with_local(|local| local?.roam());
+    let _restore = Restore { original: Original::capture(), since };
     original.apply();
     f()
 }
 
 /// Gives the thread its own affinity, slack and nice value back, also when `f` panics.
-struct Restore(Original);
+struct Restore {
+    original: Original,
+    /// Of a worker that did not roam before.
+    since: Option<Changes>,
+}
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        self.0.apply();
+        self.original.apply();
+        let Some(since) = self.since else { return };
+        crate::context::with_local(|local| local.map(|local| local.come_home(since)));
     }
 }

@@ -30,27 +30,14 @@ pub fn in_group(name: &str, controller: &str, limits: &[(&str, &str)], body: imp
 }
 
 /// A group of this process's own making, removed at the end.
-struct Group(PathBuf);
+pub struct Group(PathBuf);
 
 impl Group {
     /// A group under the one that this process is in, which has the file `knob`; `controller`
     /// names the hierarchy of version 1. `None` where that is not possible: no such controller,
     /// read-only, or somebody else's.
-    fn create(controller: &str, knob: &str) -> Option<Group> {
-        let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-        own.lines().find_map(|line| {
-            // hierarchy:controllers:path, with no controllers for version 2
-            let mut fields = line.splitn(3, ':').skip(1);
-            let (controllers, path) = (fields.next()?, fields.next()?);
-            let path = path.trim_start_matches('/');
-            if controllers.is_empty() {
-                Group::under(&Path::new("/sys/fs/cgroup").join(path), knob)
-            } else if controllers.split(',').any(|name| name == controller) {
-                Group::under(&Path::new("/sys/fs/cgroup").join(controllers).join(path), knob)
-            } else {
-                None
-            }
-        })
+    pub fn create(controller: &str, knob: &str) -> Option<Group> {
+        folders(controller).iter().find_map(|folder| Group::under(folder, knob))
     }
 
     fn under(parent: &Path, knob: &str) -> Option<Group> {
@@ -61,12 +48,18 @@ impl Group {
     }
 
     /// Writes a file of the group.
-    fn set(&self, file: &str, value: &str) {
+    ///
+    /// # Panics
+    /// Where the kernel refuses.
+    pub fn set(&self, file: &str, value: &str) {
         fs::write(self.0.join(file), value).unwrap_or_else(|e| panic!("{file} = {value}: {e}"));
     }
 
     /// What moves a process into the group, as a step of its preparation.
-    fn entrance(&self) -> impl FnMut() -> io::Result<()> + Send + Sync + 'static {
+    ///
+    /// # Panics
+    /// Where the group is somebody else's.
+    pub fn entrance(&self) -> impl FnMut() -> io::Result<()> + Send + Sync + 'static {
         let procs: File = OpenOptions::new()
             .write(true)
             .open(self.0.join("cgroup.procs"))
@@ -74,6 +67,36 @@ impl Group {
         // 0 is the writing process.
         move || rustix::io::write(&procs, b"0").map(drop).map_err(io::Error::from)
     }
+}
+
+/// Writes a file of the group that this process is in.
+///
+/// # Errors
+/// No such group, or what the kernel says.
+pub fn set_own(controller: &str, file: &str, value: &str) -> io::Result<()> {
+    let folder = folders(controller).into_iter().find(|folder| folder.join(file).exists());
+    fs::write(folder.ok_or(io::ErrorKind::NotFound)?.join(file), value)
+}
+
+/// The folders of the groups that this process is in: that of version 2, and that of version 1 for
+/// the controller.
+fn folders(controller: &str) -> Vec<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let folder = |line: &str| {
+        // hierarchy:controllers:path, with no controllers for version 2
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?);
+        let path = path.trim_start_matches('/');
+        let root = Path::new("/sys/fs/cgroup");
+        if controllers.is_empty() {
+            Some(root.join(path))
+        } else if controllers.split(',').any(|name| name == controller) {
+            Some(root.join(controllers).join(path))
+        } else {
+            None
+        }
+    };
+    own.lines().filter_map(folder).collect()
 }
 
 impl Drop for Group {

@@ -109,13 +109,45 @@ pub fn affinity(tid: Option<rustix::thread::Pid>, cpus: &[usize]) -> io::Result<
     Ok(rustix::thread::sched_setaffinity(tid, &set)?)
 }
 
+/// Allows only these CPUs to every thread of the process, as `taskset -a` does; a thread that is made
+/// meanwhile inherits from one of them.
+///
+/// # Panics
+/// Without `/proc`.
+pub fn move_everybody(cpus: &[usize]) {
+    let process = procfs::process::Process::myself().expect("/proc is mounted");
+    for task in process.tasks().expect("a process has threads").flatten() {
+        // A thread may have ended since.
+        let _ = affinity(rustix::thread::Pid::from_raw(task.tid), cpus);
+    }
+}
+
 /// The CPUs that the calling thread may use.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn allowed() -> io::Result<Vec<usize>> {
-    let set = rustix::thread::sched_getaffinity(None)?;
+    allowed_to(None)
+}
+
+/// The CPUs that a thread, or the calling one, may use.
+///
+/// # Errors
+/// What the kernel says.
+pub fn allowed_to(tid: Option<rustix::thread::Pid>) -> io::Result<Vec<usize>> {
+    let set = rustix::thread::sched_getaffinity(tid)?;
     Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
+}
+
+/// Goes on in a user namespace of its own, in which nobody is mapped.
+///
+/// # Errors
+/// What the kernel says; EPERM or ENOSPC where user namespaces are refused.
+pub fn user_namespace() -> io::Result<()> {
+    // SAFETY: only unshares a namespace of the calling thread, which is alone in the freshly forked
+    // process.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWUSER) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Hides `/sys` behind the empty folder `empty`.

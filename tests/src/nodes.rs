@@ -1,6 +1,7 @@
 //! The NUMA nodes of the machine, as sysfs tells them: what the tests of placement compare with.
 
 use crate::{confine, skip};
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 
@@ -73,6 +74,21 @@ pub fn of_memory<T: ?Sized>(thing: &T) -> usize {
     };
     assert_eq!(rc, 0, "move_pages: {}", std::io::Error::last_os_error());
     usize::try_from(status[0]).unwrap_or_else(|_| panic!("no node: error {}", -status[0]))
+}
+
+/// The threads of this process whose name begins so, and the CPUs that each may be on.
+///
+/// # Panics
+/// Without `/proc`.
+pub fn threads(prefix: &str) -> BTreeMap<i32, Vec<usize>> {
+    let process = procfs::process::Process::myself().expect("/proc is mounted");
+    let tasks = process.tasks().expect("a process has threads").flatten();
+    // One that ends meanwhile is none.
+    let place = |task: procfs::process::Task| {
+        let cpus = confine::allowed_to(rustix::thread::Pid::from_raw(task.tid)).ok()?;
+        task.stat().ok()?.comm.starts_with(prefix).then_some((task.tid, cpus))
+    };
+    tasks.filter_map(place).collect()
 }
 
 /// Takes a CPU of the guest offline until dropped.

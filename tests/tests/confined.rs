@@ -49,7 +49,7 @@ every_case! {
                     1 => &all[all.len() - 1..],
                     _ => &all[..],
                 };
-                move_everybody(cpus);
+                confine::move_everybody(cpus);
                 let Block { enter, release } = Block::pipe();
                 let task = runtime.spawn(async move { enter() });
                 let progress = beside.progress().and_then(|()| beside.progress());
@@ -98,15 +98,6 @@ every_case! {
         let name = case.test(module_path!());
         let limits = [("cpu.max", "20000 100000"), ("cpu.cfs_quota_us", "20000")];
         in_group(&name, "cpu", &limits, || workload(case));
-    }
-}
-
-/// Every thread there is; a thread made meanwhile inherits from one of them.
-fn move_everybody(cpus: &[usize]) {
-    let process = procfs::process::Process::myself().expect("/proc is mounted");
-    for task in process.tasks().expect("a process has threads").flatten() {
-        // A thread may have ended since.
-        let _ = confine::affinity(rustix::thread::Pid::from_raw(task.tid), cpus);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Few machines have two, so `tests/guest/run` boots one; there no test of this file is left out.
 //! Elsewhere those that need more than the machine has say so.
 
+use cmwq::Workqueue;
 use cmwq::runtime::{Detector, Pin};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::nodes::{self, Offline, place};
@@ -12,6 +13,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// The workers of the pool that is bound to `cpu` have this affinity, all of them.
+fn are_on(cpu: usize, cpus: &[usize]) -> bool {
+    let workers = nodes::threads(&format!("cmwq/{cpu}:"));
+    !workers.is_empty() && workers.values().all(|affinity| affinity == cpus)
+}
 
 /// The ways to detect a block on pinned cores.
 const PINNED: [Case; 5] = [Case::Auto, Case::Bpf, Case::Perf, Case::Idle, Case::Monitor];
@@ -221,7 +228,8 @@ fn steal(thief: usize, near: usize, far: usize) -> Vec<(usize, usize)> {
 }
 
 every_case! {
-    /// There is no support for CPUs that go away: the kernel moves their threads. Nothing is lost.
+    /// The workers of its pool may run anywhere until it comes back; nothing is lost. The limits of
+    /// unbound queues follow the CPUs that there are.
     fn a_cpu_goes_away_and_comes_back(case) {
         if !nodes::in_guest() {
             let name = case.test(module_path!());
@@ -229,16 +237,45 @@ every_case! {
         }
         let cores = case::cores();
         let runtime = case.start(cores);
+        let metrics = runtime.metrics();
         let beside = Beside::start(&runtime);
         let crowd = Crowd::start(&runtime, 2 * cores);
+        let bound = Workqueue::builder().name("bound").build_on(runtime.handle()).expect("a queue");
+        let wide = Workqueue::builder().name("wide").unbound().max_active(8).min_active(1);
+        let _wide = wide.build_on(runtime.handle()).expect("a queue");
+        let shares = |text: &str| runtime.handle().dump_workqueues().to_string().contains(text);
+        let whole = "wide: unbound, max_active 8, min_active 1, node 0: 4, node 1: 4, node 2: 1";
+        assert!(shares(whole), "{}", runtime.handle().dump_workqueues());
+        let part_of = |cpu| match cpu {
+            3 => "node 0: 6, node 1: 3, node 2: 1",
+            _ => "node 0: 3, node 1: 6, node 2: 1",
+        };
         for cpu in [3, 1] {
+            let workers = nodes::threads(&format!("cmwq/{cpu}:"));
             let offline = Offline::take(cpu);
             assert_eq!(case::cores(), cores - 1);
+            let rest: Vec<_> = (0..cores).filter(|&other| other != cpu).collect();
             beside.progress().expect("timers and sockets go on without it");
             everything_ends(&runtime);
+            until("the limit is shared out to the others", || shares(part_of(cpu)));
+            if metrics.is_pinned() {
+                until("the pool is disassociated", || metrics.disassociated_cores() == [cpu]);
+                until("its workers are unbound", || are_on(cpu, &rest));
+                let seen = finish(bound.spawn_on(cpu, async { place().1 })).expect("no panic");
+                assert_eq!(seen, rest, "work for the CPU goes on elsewhere");
+            }
             drop(offline);
             beside.progress().expect("timers and sockets go on with it");
             everything_ends(&runtime);
+            until("the limit is shared out to all", || shares(whole));
+            if metrics.is_pinned() {
+                until("no pool is disassociated", || metrics.disassociated_cores().is_empty());
+                until("its workers are bound again", || are_on(cpu, &[cpu]));
+                let seen = finish(bound.spawn_on(cpu, async { place() })).expect("no panic");
+                assert_eq!(seen, (cpu, vec![cpu]));
+                let again = nodes::threads(&format!("cmwq/{cpu}:"));
+                assert!(workers.keys().all(|tid| again.contains_key(tid)), "{workers:?} {again:?}");
+            }
         }
         crowd.finish();
         let fewer = {
@@ -246,5 +283,25 @@ every_case! {
             case.start(cores - 1)
         };
         everything_ends(&fewer);
+    }
+
+    /// The kernel sends an event; nothing runs here that would look by itself.
+    fn an_idle_runtime_is_told(case) {
+        if !nodes::in_guest() {
+            let name = case.test(module_path!());
+            return skip(&name, "takes a CPU offline, which only tests/guest/run can spare");
+        }
+        let runtime = case.start(case::cores());
+        let metrics = runtime.metrics();
+        assert_eq!(metrics.hotplug_refusal(), None);
+        if !metrics.is_pinned() {
+            return;
+        }
+        for cpu in [2, 1] {
+            let offline = Offline::take(cpu);
+            until("the pool is disassociated", || metrics.disassociated_cores() == [cpu]);
+            drop(offline);
+            until("it is not any more", || metrics.disassociated_cores().is_empty());
+        }
     }
 }

@@ -32,6 +32,7 @@
 //! the queue is empty.
 
 mod asleep;
+mod cpu_look;
 mod distress;
 mod gate;
 mod hunch;

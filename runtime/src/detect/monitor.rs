@@ -13,7 +13,8 @@
 //!   `cpu_intensive_threshold` of **CPU time** (wall time would punish a worker that is preempted) it
 //!   is accused as a hog.
 //!
-//! Now and then it looks for pools that stand still ([`Rounds`]).
+//! Now and then it looks for pools that stand still ([`Rounds`]), and whether CPUs have gone or come
+//! ([`CpuLook`]).
 //!
 //! # Sleep
 //!
@@ -22,6 +23,7 @@
 
 use super::Detector;
 use super::asleep::asleep_since;
+use super::cpu_look::CpuLook;
 use super::distress::Distress;
 use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
@@ -91,6 +93,7 @@ struct Round<'a> {
     seen: Vec<Seen>,
     patience: Patience,
     watchdog: Rounds,
+    cpus: CpuLook,
 }
 
 impl<'a> Round<'a> {
@@ -100,6 +103,7 @@ impl<'a> Round<'a> {
             shared,
             seen: Vec::new(),
             watchdog: Rounds::new(shared),
+            cpus: CpuLook::new(shared),
             patience: Patience::new(if alone { ALONE_PERIOD } else { NET_PERIOD }),
         }
     }
@@ -113,6 +117,7 @@ impl<'a> Round<'a> {
             self.seen.resize(self.shared.core_count(), Seen::default());
             let found = (0..self.seen.len()).map(|core| self.visit(core)).max();
             self.watchdog.look(self.shared);
+            self.cpus.look(self.shared);
             let habit = self.habit();
             match self.patience.after(found.unwrap_or(Found::Nothing), habit) {
                 Next::Look(period) => word.wait(ticket, period),
@@ -128,7 +133,9 @@ impl<'a> Round<'a> {
 
     fn sleep(&self, ticket: Ticket) {
         self.shared.monitor.word.sleep(ticket, || self.nap());
-        for core in self.shared.all_cores() {
+        // The workers of a CPU that is away are kept for its return.
+        let is_there = |core: &&Core| !core.is_disassociated(self.shared);
+        for core in self.shared.all_cores().filter(is_there) {
             let keep_alive = self.shared.config.keep_alive.as_nanos() as u64;
             core.crew.cull(crate::time::now_ns(), keep_alive);
         }
@@ -148,7 +155,9 @@ impl<'a> Round<'a> {
         if cores().any(|core| core.wants_worker.load(Ordering::SeqCst)) {
             return Some(Nap::AtMost(Duration::from_nanos(RETRY_NS)));
         }
-        let surplus = cores().any(|core| core.crew.has_surplus());
+        let is_culled =
+            |core: &Core| core.crew.has_surplus() && !core.is_disassociated(self.shared);
+        let surplus = cores().any(is_culled);
         Some(if surplus { Nap::AtMost(self.shared.config.keep_alive) } else { Nap::Endless })
     }
 

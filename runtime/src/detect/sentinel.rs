@@ -16,9 +16,13 @@
 //!
 //! It takes no lock at all: it may be preempted anywhere, for as long as the core is busy.
 //!
+//! While the CPU is away it sleeps ([`crate::pool`]): nobody arms it, and nobody runs when that CPU
+//! would be idle.
+//!
 //! Leaving `SCHED_IDLE` needs a privilege, so the sentinel stays what it is and wakes a normal thread
 //! to take over. Its weakness: other load on the core keeps it from running. The monitor covers that.
 
+use super::Sentinel;
 use super::asleep::asleep_since;
 use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
@@ -38,7 +42,13 @@ pub(crate) fn spawn(shared: &Arc<Shared>, core: usize) -> io::Result<()> {
 fn watch(shared: &Shared, core: usize) {
     let core = &*shared.cores[core];
     let Some(sentinel) = &core.sentinel else { return };
-    core.pin_current_thread();
+    sentinel.set_tid(sys::thread::gettid());
+    core.place_current_thread(shared);
+    run(shared, core, sentinel);
+    sentinel.set_tid(0);
+}
+
+fn run(shared: &Shared, core: &Core, sentinel: &Sentinel) {
     // The detector was chosen after another thread had been allowed to do this.
     if sys::thread::set_policy_idle().is_err() {
         core.stats.sentinel_failures.increment();
@@ -51,9 +61,12 @@ fn watch(shared: &Shared, core: usize) {
             sentinel.wait();
             continue;
         }
-        // Somebody changed our affinity: we would look at a core that we do not share.
+        // The CPU has gone away, or somebody changed our affinity: we would look at a core that we do
+        // not share.
         if core.cpu.is_some_and(|cpu| sys::affinity::current_cpu() != cpu) {
-            core.stats.sentinel_failures.increment();
+            if !core.is_disassociated(shared) {
+                core.stats.sentinel_failures.increment();
+            }
             sentinel.disarm();
             continue;
         }

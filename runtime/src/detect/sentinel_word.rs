@@ -10,6 +10,8 @@ use crate::sync_types::futex;
 #[derive(Default)]
 pub(crate) struct Sentinel {
     armed: AtomicU32,
+    /// Of its thread; 0 if there is none.
+    tid: AtomicU32,
 }
 
 impl Sentinel {
@@ -21,6 +23,16 @@ impl Sentinel {
             self.armed.store(1, Ordering::SeqCst);
             futex::wake_one(&self.armed);
         }
+    }
+
+    /// The id of its thread, 0 if there is none.
+    pub(crate) fn tid(&self) -> i32 {
+        self.tid.load(Ordering::SeqCst) as i32
+    }
+
+    /// By its thread: first thing, and 0 at the end.
+    pub(super) fn set_tid(&self, tid: i32) {
+        self.tid.store(tid as u32, Ordering::SeqCst);
     }
 
     /// Wakes it to see that the runtime has stopped, which the caller has said before.

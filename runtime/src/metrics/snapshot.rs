@@ -93,6 +93,29 @@ impl RuntimeMetrics {
         self.shared.cores.iter().any(|core| core.cpu.is_some())
     }
 
+    /// Cores whose CPU has gone away, so that their workers run on others until it comes back: it went
+    /// offline, or a cpuset or affinity took it from the process.
+    pub fn disassociated_cores(&self) -> Vec<usize> {
+        let is_away = |core: &usize| self.shared.cores[*core].is_disassociated(&self.shared);
+        (0..self.num_workers()).filter(is_away).collect()
+    }
+
+    /// Of the CPUs that the process could use when the runtime was built, those that it can use now, as
+    /// far as the runtime has noticed. It does not look while it is neither pinned nor has an unbound
+    /// queue.
+    pub fn usable_cpus(&self) -> Vec<usize> {
+        self.shared.usable.set().iter().collect()
+    }
+
+    /// Why this runtime is not told at once of CPUs that go away or come back. `None` if it is, or if
+    /// it does not matter: it is not pinned and has no unbound queue.
+    ///
+    /// Then it finds out within a tenth of a second or so while it works. That is also the rule for a
+    /// changed affinity or cpuset, which the kernel tells nobody of. An idle runtime does not look.
+    pub fn hotplug_refusal(&self) -> Option<String> {
+        self.shared.hotplug.refusal().map(str::to_owned)
+    }
+
     /// Is `membarrier` in use? Where the kernel refuses it each push costs a fence instead.
     pub fn uses_membarrier(&self) -> bool {
         !self.shared.fences_pushes()

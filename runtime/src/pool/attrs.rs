@@ -80,7 +80,7 @@ impl Current {
         };
         TAKEN.set(version);
         apply_nice((shared.original.nice + attrs.nice).clamp(-20, 19));
-        settle(&attrs)
+        settle(shared, &attrs)
     }
 
     /// The calling thread, a worker of the pool that was woken, goes back to the group. Returns
@@ -93,12 +93,12 @@ impl Current {
             return false;
         }
         let is_elsewhere = !self.covers(sys::affinity::current_cpu());
-        is_elsewhere && settle(&self.get())
+        is_elsewhere && settle(shared, &self.get())
     }
 
     /// Moves the calling thread, which is no worker of the pool, to where those are.
-    pub(super) fn confine(&self) {
-        settle(&self.get());
+    pub(super) fn confine(&self, shared: &Shared) {
+        settle(shared, &self.get());
     }
 
     /// While the pool has no threads.
@@ -118,13 +118,18 @@ impl Current {
     }
 }
 
-/// Moves the calling thread into the group, and lets it be moved where it may.
-fn settle(attrs: &PoolAttrs) -> bool {
-    // Refused when a cpuset no longer has the CPUs: the kernel's choice is as good.
-    let settled = sys::affinity::set(0, &attrs.cpus).is_ok();
-    if attrs.roam != attrs.cpus {
-        let _ = sys::affinity::set(0, &attrs.roam);
-    }
+/// Moves the calling thread into the group, and lets it be moved where it may, as far as those CPUs
+/// are there. `false` if it may not use them.
+fn settle(shared: &Shared, attrs: &PoolAttrs) -> bool {
+    let mut settled = true;
+    shared.usable.settle(|| {
+        let (group, roam) = (shared.usable.of(&attrs.cpus), shared.usable.of(&attrs.roam));
+        // Refused when they have just gone away: then the kernel's choice is as good.
+        settled = group.is_empty() || sys::affinity::set(0, &group).is_ok();
+        if roam != group {
+            let _ = sys::affinity::set(0, &roam);
+        }
+    });
     settled
 }
 

@@ -24,6 +24,11 @@
 //! H finds out before its next task or push. What they share is lock-free or locked, so the worst is
 //! one task too many at a time.
 //!
+//! # Without its CPU
+//!
+//! A CPU may go offline, or be taken from the process: its workers are unbound until it comes back
+//! ([`hotplug`]).
+//!
 //! # Without workers
 //!
 //! When no further worker can be made tasks wait, and the monitor stands in for the driver and the
@@ -50,6 +55,7 @@ mod attrs;
 mod bits;
 mod crew;
 mod holder;
+mod hotplug;
 mod idle;
 mod inject;
 mod node_memory;
@@ -63,6 +69,7 @@ mod sleepers;
 mod stuck;
 mod table;
 mod takeover;
+mod usable;
 mod verdict;
 mod watch;
 mod watch_role;
@@ -81,6 +88,7 @@ mod tests;
 pub(crate) use attrs::{PoolAttrs, apply_nice};
 pub(crate) use crew::Crew;
 pub(crate) use holder::{Holder, NOBODY};
+pub(crate) use hotplug::Hotplug;
 pub(crate) use idle::Idle;
 pub(crate) use inject::{Chain, Inject};
 use notice::Notice;
@@ -90,6 +98,7 @@ pub(crate) use pools::{LOOK_NS, Pools};
 pub(crate) use rescue::{LineHold, Rescuer, RescuerHold, Rescuers};
 pub(crate) use site::{Site, Works};
 pub(crate) use table::Table;
+pub(crate) use usable::{Changes, Usable};
 pub(crate) use verdict::{Claim, Verdict};
 pub(crate) use watch::{Post, Watch};
 pub(crate) use worker_pool::{HIGH_NICE, PoolKind, WorkerPool};
@@ -100,7 +109,6 @@ use crate::detect::{Hunch, Sentinel};
 use crate::metrics::CoreStats;
 use crate::runtime::Shared;
 use crate::sync_types::{Mutex, MutexGuard, lock, try_lock};
-use crate::sys;
 use crate::sys::affinity::CpuSet;
 use crate::time::Timers;
 use crossbeam_utils::CachePadded;
@@ -117,7 +125,7 @@ pub(crate) struct Core {
     pub(crate) is_default: bool,
     /// The normal core of its CPU, which is itself or that of the normal pool; none if unbound.
     pub(crate) bound_to: Option<usize>,
-    /// The CPU that its workers are pinned to.
+    /// The CPU that its workers are pinned to, while it is there.
     pub(crate) cpu: Option<usize>,
     /// Where a worker may run that uses more than its share of CPU time.
     pub(crate) wide: CpuSet,
@@ -365,21 +373,12 @@ impl Core {
         now.saturating_sub(self.last_block.load(Ordering::Relaxed)) < HABIT_NS
     }
 
-    /// Arms the sentinel where it is likely to be needed.
+    /// Arms the sentinel where it is likely to be needed. While its CPU is away it is of no use.
     #[inline]
-    pub(crate) fn arm(&self, now: u64) {
-        if let Some(sentinel) = self.sentinel.as_ref().filter(|_| self.blocks_often(now)) {
+    pub(crate) fn arm(&self, shared: &Shared, now: u64) {
+        let helps = |_: &&Arc<Sentinel>| self.blocks_often(now) && !self.is_disassociated(shared);
+        if let Some(sentinel) = self.sentinel.as_ref().filter(helps) {
             sentinel.arm();
-        }
-    }
-
-    /// Pins the calling thread to the core's CPU, if it has one.
-    pub(crate) fn pin_current_thread(&self) {
-        if let Some(cpu) = self.cpu {
-            // Refused when a cpuset no longer has the CPU: then the kernel's choice is as good.
-            if sys::affinity::set(0, &CpuSet::single(cpu)).is_err() {
-                self.stats.pin_failures.increment();
-            }
         }
     }
 

@@ -191,6 +191,7 @@ impl Shared {
         if pool.is_released() {
             pool.revive(self, new_attrs)?;
         }
+        self.want_hotplug();
         pool.refer();
         Ok(PoolRef { shared: self.clone(), pool })
     }
@@ -229,7 +230,7 @@ impl Shared {
     ) -> io::Result<Arc<WorkerPool>> {
         let (first, count) = (self.cores.len() + self.pools.table.len(), attrs.cpus.len());
         let site = &self.pools.site;
-        affinity::run_on(&attrs.cpus, || {
+        affinity::run_on(&self.usable.of(&attrs.cpus), || {
             site.prepare(count)?;
             let indexes = first..first + count;
             let pool = WorkerPool::unbound(

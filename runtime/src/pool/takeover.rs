@@ -3,7 +3,6 @@
 use super::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
-use crate::sys::affinity::CpuSet;
 use crate::worker::{Flag, Local, Phase, Worker, handoff};
 
 impl Core {
@@ -28,7 +27,7 @@ impl Core {
         self.stats.takeovers.increment();
         self.stats.takeover_latency.record(crate::time::now_ns().saturating_sub(given_at));
         if claim.is_hog() {
-            self.unpin(former);
+            self.unpin(local.shared(), former);
         }
         true
     }
@@ -89,15 +88,18 @@ impl Core {
     }
 
     /// Lets a hog use other CPUs until it returns: this one is needed.
-    fn unpin(&self, hog: &Worker) {
+    fn unpin(&self, shared: &Shared, hog: &Worker) {
         let tid = hog.tid();
-        let Some(cpu) = self.cpu.filter(|_| tid != 0 && self.wide.len() > 1) else { return };
+        let is_free = self.cpu.is_none() || self.is_disassociated(shared);
+        if is_free || tid == 0 || self.wide.len() <= 1 {
+            return;
+        }
         hog.flags.set(Flag::Unpinned);
         // The thread may have ended, or the CPUs may be gone: it then stays where it is.
         let unpinned = sys::affinity::set(tid, &self.wide);
         // It has returned and pinned itself in between: undo what came too late.
         if unpinned.is_ok() && !hog.flags.has(Flag::Unpinned) {
-            let _ = sys::affinity::set(tid, &CpuSet::single(cpu));
+            self.place_worker(shared, tid);
         }
     }
 }

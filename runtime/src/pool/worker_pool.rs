@@ -196,8 +196,8 @@ impl WorkerPool {
     }
 
     /// Gives the calling thread the CPUs of the pool, if it is unbound. Returns whether it is.
-    pub(super) fn confine_current_thread(&self) -> bool {
-        self.unbound.as_ref().map(|unbound| unbound.current.confine()).is_some()
+    pub(super) fn confine_current_thread(&self, shared: &Shared) -> bool {
+        self.unbound.as_ref().map(|unbound| unbound.current.confine(shared)).is_some()
     }
 
     /// The attributes of an unbound pool.

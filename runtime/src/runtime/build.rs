@@ -300,6 +300,9 @@ fn start(shared: &Arc<Shared>) -> Result<(), BuildError> {
         shared.names.prepare(&shared.config.naming);
     }
     detect::spawn_monitor(shared).map_err(refused)?;
+    if shared.cores.iter().any(|core| core.cpu.is_some()) {
+        shared.start_hotplug();
+    }
     // Without its thread stalls are counted, and nobody tells of them.
     let _ = inspect::spawn_watchdog(shared);
     for core in 0..shared.cores.len() {

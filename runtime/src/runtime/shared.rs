@@ -7,7 +7,7 @@ use super::names::Names;
 use crate::blocking::BlockingPool;
 use crate::detect::{Detector, Monitor, Offences, Refusal};
 use crate::inspect::Watchdog;
-use crate::pool::{Core, Idle, Pools, Rescuers};
+use crate::pool::{Core, Hotplug, Idle, Pools, Rescuers, Usable};
 use crate::sys::affinity::CpuSet;
 use crate::sys::{self, futex};
 use crate::task::{self, Birth, Id, JoinHandle, Notified, OwnedTasks, Schedule};
@@ -24,6 +24,9 @@ pub(crate) struct Shared {
     pub(crate) cores: Box<[Box<Core>]>,
     /// The pools that are made at run time, with their cores.
     pub(crate) pools: Pools,
+    /// Which of its CPUs may be used now.
+    pub(crate) usable: Usable,
+    pub(crate) hotplug: Hotplug,
     pub(crate) idle: Idle,
     pub(crate) owned: OwnedTasks,
     pub(crate) queues: Queues,
@@ -111,6 +114,8 @@ impl Shared {
         let count = parts.cores.len();
         Self {
             cores: parts.cores,
+            usable: Usable::new(&parts.site.allowed),
+            hotplug: Hotplug::default(),
             pools: Pools::new(count, parts.site),
             idle: Idle::new(count),
             owned: OwnedTasks::new(count + SHARDS_FOR_OUTSIDERS),
@@ -208,7 +213,7 @@ impl Shared {
     }
 
     /// A core for a task that is spawned from outside: one that is awake, so that nobody has to be
-    /// woken; otherwise not the one whose CPU the spawner is using.
+    /// woken; otherwise not the one whose CPU the spawner is using. Rather one whose CPU is there.
     fn core_for_outsider(&self) -> usize {
         let count = self.cores.len();
         if count == 1 {
@@ -221,8 +226,10 @@ impl Shared {
             }
             None => self.next_core.load(Ordering::Relaxed),
         };
-        let mut turns = (start..start + count).map(|core| core % count);
-        turns.find(|&core| !self.idle.is_parked(core)).unwrap_or(start % count)
+        let is_there = |&core: &usize| !self.cores[core].is_disassociated(self);
+        let mut turns = (start..start + count).map(|core| core % count).filter(is_there);
+        let next = turns.clone().next().unwrap_or(start % count);
+        turns.find(|&core| !self.idle.is_parked(core)).unwrap_or(next)
     }
 
     pub(crate) fn spawn<F>(
@@ -405,6 +412,7 @@ impl Shared {
         }
         self.monitor.kick();
         self.watchdog.wake();
+        self.hotplug.ring();
         self.rescuers.stop();
         self.finish_if_deserted();
     }

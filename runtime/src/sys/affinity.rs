@@ -163,30 +163,43 @@ pub fn current() -> io::Result<CpuSet> {
     get(0)
 }
 
-/// The CPUs that thread `tid` (0: the calling thread) may run on.
+/// The CPUs that thread `tid` (0: the calling thread) may run on, without those that are offline.
 ///
 /// # Errors
 ///
 /// `ESRCH` if there is no such thread.
 pub fn get(tid: i32) -> io::Result<CpuSet> {
+    let mut set = CpuSet::new();
+    read(tid, &mut set).map(|()| set)
+}
+
+/// As [`get`], into a set whose memory is used again: the second call allocates nothing.
+///
+/// # Errors
+///
+/// As [`get`]; the set is then empty.
+pub fn read(tid: i32, set: &mut CpuSet) -> io::Result<()> {
+    let words = &mut set.0;
     // 1024 CPUs at first; the kernel says EINVAL while the buffer is smaller than its own set.
-    let mut words = vec![0u64; 16];
+    let mut len = words.capacity().max(16);
     loop {
+        words.clear();
+        words.resize(len, 0);
         let bytes = size_of_val(words.as_slice());
         // SAFETY: the kernel writes at most `bytes` bytes to a buffer of that size.
         let rc =
             unsafe { libc::syscall(libc::SYS_sched_getaffinity, tid, bytes, words.as_mut_ptr()) };
         if rc >= 0 {
             // Bytes behind the `rc` written ones are still zero.
-            let mut set = CpuSet(words);
             set.trim();
-            return Ok(set);
+            return Ok(());
         }
         let error = io::Error::last_os_error();
-        if error.raw_os_error() != Some(libc::EINVAL) || words.len() * 64 >= MAX_CPUS {
+        words.clear();
+        if error.raw_os_error() != Some(libc::EINVAL) || len * 64 >= MAX_CPUS {
             return Err(error);
         }
-        words = vec![0; words.len() * 2];
+        len *= 2;
     }
 }
 
@@ -364,6 +377,9 @@ mod tests {
             more.insert(5000);
             set(0, &more).unwrap();
             assert_eq!(get(crate::sys::thread::gettid()).unwrap(), all);
+            let mut again = CpuSet::single(7000);
+            read(0, &mut again).unwrap();
+            assert_eq!(again, all, "what the set held before is gone");
             assert_eq!(set(0, &CpuSet::new()).unwrap_err().raw_os_error(), Some(libc::EINVAL));
         })
         .join()

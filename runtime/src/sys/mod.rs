@@ -9,6 +9,7 @@
 //! | [`affinity`] | CPU sets of any size, the affinity of a thread |
 //! | [`bpf`] | a program in the kernel that sees threads of this process go to sleep |
 //! | [`clock`] | `CLOCK_MONOTONIC` in nanoseconds |
+//! | [`cpu_events`] | the kernel's messages about CPUs that come and go |
 //! | [`futex`] | wait and wake on an `AtomicU32` |
 //! | [`limits`] | how many threads, CPUs and locked pages the process may have |
 //! | [`membarrier`] | a barrier on all threads of the process, paid by the rare side |
@@ -53,6 +54,7 @@
 pub mod affinity;
 pub mod bpf;
 pub mod clock;
+pub mod cpu_events;
 pub mod futex;
 pub mod limits;
 pub mod membarrier;

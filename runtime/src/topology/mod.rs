@@ -37,8 +37,8 @@
 //!
 //! # State
 //!
-//! None that changes. A [`Topology`] is a snapshot; after hotplug or a cpuset change somebody reads
-//! it again and swaps it. Cores, caches and packages are named by their lowest CPU, nodes by the
+//! None that changes. A [`Topology`] is a snapshot, which a runtime keeps: it uses no CPU that it did
+//! not have from the beginning, and where a CPU is does not change while it is offline. Cores, caches and packages are named by their lowest CPU, nodes by the
 //! kernel's number: sysfs has ids for all of them, but the ids of cores repeat in each package, and
 //! those of caches are missing on older kernels.
 //!

@@ -1,5 +1,5 @@
-//! What the monitor has decided about a worker, to be undone when it returns, and what it has to say
-//! at the end of a poll.
+//! What was decided about a worker, mostly by the monitor, to be undone when it returns, and what it
+//! has to say at the end of a poll.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,10 +11,12 @@ pub(crate) enum Flag {
     Unpinned = 2,
     /// The core was taken from it; it is counted as blocked.
     Lost = 4,
+    /// Its thread has the affinity of the process for a while, inside of [`crate::unpinned`].
+    Roams = 16,
     /// It is to end instead of going on standby again.
     Retire = 8,
     /// It was woken outside of its pool's CPUs and brought back; the next item counts that.
-    Repatriated = 16,
+    Repatriated = 32,
 }
 
 #[derive(Default)]

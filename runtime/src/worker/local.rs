@@ -4,7 +4,7 @@ use super::countdown::Countdown;
 use super::{Phase, Seat, Worker, handoff};
 use crate::contain::contain;
 use crate::detect::{Gate, Watcher};
-use crate::pool::{Chain, Core};
+use crate::pool::{Chain, Changes, Core};
 use crate::runtime::Shared;
 use crate::task::Notified;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -177,6 +177,21 @@ impl Local {
         self.give_away();
         if !core.crew.wake_standby() {
             self.shared().monitor.request_worker(core);
+        }
+    }
+
+    /// The thread is about to take the affinity of the process, and nobody is to give it another. `None`
+    /// if it has it already.
+    pub(crate) fn roam(&self) -> Option<Changes> {
+        let is_first = self.worker().flags.set(super::Flag::Roams);
+        is_first.then(|| self.shared().usable.changes())
+    }
+
+    /// It has its own again, unless CPUs have gone away or come back since.
+    pub(crate) fn come_home(&self, since: Changes) {
+        self.worker().flags.take(super::Flag::Roams);
+        if self.shared().usable.changes() != since {
+            self.core().place_current_thread(self.shared());
         }
     }
 

@@ -12,7 +12,7 @@
 //! | `location`, `task` | the thread, before each poll | reports |
 //! | `queue` | the thread, around items of workqueues | reports |
 //! | `observed` | whoever looks at the worker | reports |
-//! | `flags` | monitor sets, the thread clears | both |
+//! | `flags` | monitor sets, the thread clears; `Roams` is the thread's alone | both, and who watches the CPUs |
 //!
 //! [`Local`] is the half that only the thread has: the loop and its counters. The thread is in one
 //! of three positions: *holder* ([`run`]: takes tasks, drives timers and I/O, parks in the driver),

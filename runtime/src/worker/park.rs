@@ -157,7 +157,7 @@ impl Local {
         fence(Ordering::SeqCst);
         self.shared().monitor.wake_if_asleep();
         let core = self.core();
-        core.arm(now);
+        core.arm(self.shared(), now);
         if core.bound_to.is_none() && core.blocks_often(now) {
             self.shared().arm_sentinel_here();
         }

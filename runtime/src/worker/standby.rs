@@ -102,7 +102,7 @@ impl Local {
             }
         }
         if self.worker().flags.take(Flag::Unpinned) {
-            self.core().pin_current_thread();
+            self.core().place_current_thread(self.shared());
         }
         self.return_to_group();
         self.awake_since.set(crate::time::now_ns());
@@ -123,7 +123,7 @@ impl Local {
         let flags = &self.worker().flags;
         flags.take(Flag::Lost);
         if flags.take(Flag::Unpinned) {
-            self.core().pin_current_thread();
+            self.core().place_current_thread(self.shared());
         }
         if flags.take(Flag::CpuIntensive) {
             self.core().stats.hogs.decrement();

@@ -2,7 +2,7 @@
 
 use super::seat::Hired;
 use super::{Local, NoMain, Phase, Seat};
-use crate::pool::{PoolKind, Watch};
+use crate::pool::{Changes, PoolKind, Watch};
 use crate::runtime::Shared;
 use crate::runtime::config::{Hook, Hooks, Naming};
 use crate::sys;
@@ -44,22 +44,32 @@ fn thread_name(shared: &Shared, hired: &Hired) -> String {
 }
 
 fn run(hired: Hired) {
-    if !hired.core().pool.shape_current_thread(hired.shared()) {
-        hired.core().stats.pin_failures.increment();
+    let (core, shared) = (hired.core(), hired.shared());
+    // First of all, so that the memory that it touches is near.
+    let cpus = shared.usable.changes();
+    if !core.pool.shape_current_thread(shared) {
+        core.stats.pin_failures.increment();
     }
-    hired.core().pin_current_thread();
+    if core.cpu.is_some() {
+        core.place_current_thread(shared);
+    }
     let seat = hired.sit();
     seat.shared().pools.site.bring_thread(seat.core(), seat.worker());
-    work(seat);
+    work(seat, cpus);
 }
 
-fn work(seat: Seat) {
+/// `cpus`: as of when the thread was placed.
+fn work(seat: Seat, cpus: Changes) {
     // The park ends at the deadline of a timer, and standbys are woken for takeovers.
     sys::thread::set_timer_slack_ns(1);
     let shared = seat.shared().clone();
     let _entered = crate::context::enter(&shared, seat.core().index);
     let local = Local::new(seat);
     local.attach();
+    // From here on it is known to whoever watches the CPUs.
+    if shared.usable.changes() != cpus {
+        local.core().place_current_thread(&shared);
+    }
     crate::context::with_worker(&local, || {
         local.in_user_caught(|| shared.names.prepare(&shared.config.naming));
         local.hook(|hooks| hooks.on_start.as_ref());

@@ -100,9 +100,10 @@ fn write_pool(
             write!(text, "unbound, CPUs {}, nice {}", attrs.cpus, attrs.nice)?;
         }
         (kind, _) => {
-            let cpu = shared.core(pool.cores[0]).cpu;
-            match cpu {
-                Some(cpu) => write!(text, "bound to CPU {cpu}")?,
+            let core = shared.core(pool.cores[0]);
+            let away = if core.is_disassociated(shared) { ", which is away" } else { "" };
+            match core.cpu {
+                Some(cpu) => write!(text, "bound to CPU {cpu}{away}")?,
                 None => write!(text, "of core {}, not pinned", pool.number)?,
             }
             if kind == PoolKind::HighPriority {
@@ -131,6 +132,12 @@ fn write_queue(text: &mut String, queue: &Arc<Queue>) -> fmt::Result {
     }
     let states = [(is_frozen, ", frozen"), (is_draining, ", draining or destroyed")];
     states.iter().filter(|(is, _)| *is).try_for_each(|(_, state)| text.write_str(state))?;
+    if !queue.common.flags.ordered {
+        queue
+            .node_limits()
+            .iter()
+            .try_for_each(|(node, max)| write!(text, ", node {node}: {max}"))?;
+    }
     writeln!(text)?;
     let common = &queue.common;
     if let Some(rescuer) = &common.rescuer {

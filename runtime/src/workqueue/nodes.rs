@@ -61,7 +61,7 @@ impl Limits {
         (max * node_cpus).div_ceil(cpus.max(1)).clamp(min, max)
     }
 
-    /// Shares the limit out over nodes, by the CPUs that the queue may use.
+    /// Shares the limit out over nodes, by the CPUs that the queue may use now.
     pub(super) fn share_out(self, nodes: &[Arc<Node>], topology: &Topology, cpus: &CpuSet) {
         for node in nodes {
             let own = topology.node_cpus(node.id).intersection(cpus).len();

@@ -147,6 +147,7 @@ impl Queue {
             is_frozen_by_runtime: false,
         };
         let mut failed = None;
+        let cpus = shared.usable.changes();
         let queue = Arc::new_cyclic(|queue| {
             let table = if flags.unbound {
                 Unbound::new(&common, queue, &admin).map(Table::Unbound)
@@ -164,6 +165,9 @@ impl Queue {
             Some(error) => Err(error),
             None => {
                 shared.queues.register(&queue);
+                if shared.usable.changes() != cpus {
+                    queue.cpus_have_changed();
+                }
                 Ok(queue)
             }
         }
@@ -270,6 +274,20 @@ impl Queue {
         }
     }
 
+    /// CPUs have gone away or come back.
+    pub(crate) fn cpus_have_changed(&self) {
+        if matches!(self.table, Table::Unbound(_)) {
+            self.apply_limits(&self.admin());
+        }
+    }
+
+    /// The part that each node has of the limit, of an unbound queue that has one.
+    pub(super) fn node_limits(&self) -> Vec<(usize, usize)> {
+        let Table::Unbound(unbound) = &self.table else { return Vec::new() };
+        let limit = |node: &Arc<Node>| Some((node.id, node.lock().slots.max()?));
+        unbound.nodes.iter().filter_map(limit).collect()
+    }
+
     /// Replaces the pool_workqueues by others: prepares all, then commits. Does nothing on a bound
     /// queue.
     pub(super) fn apply_attrs(self: &Arc<Self>, admin: &mut Admin, attrs: Attrs) -> io::Result<()> {
@@ -371,7 +389,8 @@ impl Unbound {
     }
 
     fn share_out(&self, common: &Common, limits: Limits, cpus: &CpuSet) {
-        limits.share_out(&self.nodes, common.shared.topology(), cpus);
+        let cpus = common.shared.usable.of(cpus);
+        limits.share_out(&self.nodes, common.shared.topology(), &cpus);
         self.nodes.iter().for_each(|node| PoolWorkqueue::share_slots(node));
     }
 

@@ -36,6 +36,11 @@ impl Slots {
         self.default_work = default_work;
     }
 
+    /// The limit that is set.
+    pub(super) fn max(&self) -> Option<usize> {
+        self.max
+    }
+
     /// Is there no limit at all for this kind?
     pub(super) fn is_unlimited(&self, kind: Kind) -> bool {
         self.max.is_none() && kind == Kind::Future

@@ -1,5 +1,6 @@
 //! Models of what the workers of a core share: the inject list, the word that the holder sleeps
-//! by, the way from a verdict to a standby, the watcher's role; and of the cores that sleep.
+//! by, the way from a verdict to a standby, the watcher's role; of the cores that sleep; and of the CPUs
+//! that come and go.
 
 mod idle;
 mod inject;
@@ -7,4 +8,5 @@ mod mayday;
 mod park;
 mod sleepers;
 mod standby;
+mod usable;
 mod watch;

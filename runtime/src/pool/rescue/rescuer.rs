@@ -247,9 +247,7 @@ fn drive(core: &Core) {
 
 /// Makes the calling thread run where the workers of a core run.
 fn move_to(core: &Core, shared: &Shared) {
-    if core.cpu.is_some() {
-        core.pin_current_thread();
-    } else if !core.pool.confine_current_thread() {
+    if !core.place_current_thread(shared) {
         shared.original.confine();
     }
 }
