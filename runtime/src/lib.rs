@@ -51,7 +51,7 @@ mod detect;
 pub mod hyper;
 mod inspect;
 mod metrics;
-mod percpu;
+pub mod percpu;
 mod pool;
 pub mod runtime;
 mod sync_types;

@@ -4,6 +4,7 @@
 //! Elsewhere those that need more than the machine has say so.
 
 use cmwq::Workqueue;
+use cmwq::percpu::Builder;
 use cmwq::runtime::{Detector, Pin};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::nodes::{self, Offline, place};
@@ -225,6 +226,61 @@ fn steal(thief: usize, near: usize, far: usize) -> Vec<(usize, usize)> {
         all_are_free.store(true, Ordering::SeqCst);
         stolen
     })
+}
+
+/// What was called, for which CPU, by which thread.
+type Call = (&'static str, usize, thread::ThreadId);
+
+/// The thread of a CPU is parked while that is away, and the same thread goes on when it is back.
+#[test]
+fn per_cpu_threads_park_with_their_cpu() {
+    let name = "per_cpu_threads_park_with_their_cpu";
+    if !nodes::in_guest() {
+        return skip(name, "takes a CPU offline, which only tests/guest/run can spare");
+    }
+    run(name, || {
+        let log: Arc<Mutex<Vec<Call>>> = Arc::default();
+        let note = |what| {
+            let log = log.clone();
+            move |cpu| log.lock().expect("no panic").push((what, cpu, thread::current().id()))
+        };
+        let at_home = Arc::new(AtomicUsize::new(0));
+        let count = at_home.clone();
+        let builder = Builder::new("guest").setup(note("setup")).park(note("park"));
+        let threads = builder
+            .unpark(note("unpark"))
+            .register(move |cpu| {
+                if place() == (cpu, vec![cpu]) {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+            .expect("threads");
+        assert_eq!(threads.hotplug_refusal(), None);
+        assert_eq!(threads.cpus(), [0, 1, 2, 3]);
+        for cpu in [3, 2] {
+            let seen = || log.lock().expect("no panic").clone();
+            let setup = *seen().iter().find(|entry| entry.1 == cpu).expect("it was set up");
+            let before = seen().len();
+            let offline = Offline::take(cpu);
+            until("its thread is parked", || seen().len() == before + 1);
+            assert_eq!(seen()[before], ("park", cpu, setup.2), "by its own thread");
+            threads.wake_all();
+            until("the others run", || at_home.load(Ordering::SeqCst) == 3);
+            drop(offline);
+            until("its thread is unparked", || seen().len() == before + 2);
+            assert_eq!(seen()[before + 1], ("unpark", cpu, setup.2), "the same thread");
+            until("it makes up for the wake", || at_home.load(Ordering::SeqCst) == 4);
+            at_home.store(0, Ordering::SeqCst);
+        }
+        // A thread is made for a CPU that was not there.
+        threads.unregister();
+        let offline = Offline::take(1);
+        let threads = Builder::new("guest").setup(note("setup")).register(|_| ()).expect("threads");
+        assert_eq!(threads.cpus(), [0, 2, 3]);
+        drop(offline);
+        until("it is made", || threads.cpus() == [0, 1, 2, 3]);
+        until("it is active", || threads.is_parked(1) == Some(false));
+    });
 }
 
 every_case! {
