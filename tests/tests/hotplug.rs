@@ -132,7 +132,7 @@ every_case! {
             let (lost, rest) = all.split_last().expect("two CPUs");
             let lost = *lost;
             let runtime = case.start(all.len());
-            let queue = Workqueue::builder().unbound().scope(Scope::Cpu);
+            let queue = Workqueue::builder().unbound().scope(Scope::Cpu).strict(true);
             let queue = queue.build_on(runtime.handle()).expect("a queue");
             let seen = || finish(queue.spawn_on(lost, async { place().1 })).expect("no panic");
             let metrics = runtime.metrics();
