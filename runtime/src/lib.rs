@@ -64,6 +64,14 @@ mod unpoison;
 mod worker;
 pub mod workqueue;
 
+/// Of all runtimes of the process, from its beginning: locks that another thread held when they were
+/// wanted, and compare-exchanges that failed. For the benchmarks, which may be built to count it.
+#[cfg(cmwq_contention)]
+#[doc(hidden)]
+pub fn contention() -> (u64, u64) {
+    sync_types::counts()
+}
+
 pub mod net {
     //! TCP over the core's readiness driver.
     //!

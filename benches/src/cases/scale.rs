@@ -16,6 +16,7 @@ use crate::{
     child::measured::finish,
     contender::Contender::{self, *},
     measure::{
+        contention::Contention,
         counters::{Counters, Event},
         procfs,
         throughput::throughput,
@@ -111,8 +112,9 @@ fn live<R: Runtime>(contender: Contender, settings: &Settings, tasks: u64) -> Re
     Ok(finish(runtime, sample))
 }
 
-/// More pools than cores. Wall time says little there; what is shared shows in switches and in
-/// calls of the futex, one for each lock or park that had to wait.
+/// More pools than cores. Wall time says little there; what is shared shows in switches, in calls of
+/// the futex, one for each lock or park that had to wait, and, in a build that counts it, in the
+/// locks and exchanges of cmwq that met others.
 fn oversubscribed(pools: usize, work: impl Micro) -> Row {
     Row::new(
         format!("{pools} pools: {}", work.name()),
@@ -134,6 +136,7 @@ fn many_pools<R: Runtime>(
     let mut operations = 0;
     let mut batch = work.batches(&runtime, pools);
     let before = futex.as_mut().and_then(Event::count);
+    let contention = Contention::now();
     let mut sample = throughput(settings, || {
         let made = batch()?;
         operations += made;
@@ -144,5 +147,5 @@ fn many_pools<R: Runtime>(
         let calls = (after - before) as f64 / operations as f64 * 1e6;
         sample = sample.beside("futex calls per million", calls);
     }
-    Ok(finish(runtime, sample))
+    Ok(finish(runtime, contention.per_million(operations, sample)))
 }

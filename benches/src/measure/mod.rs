@@ -2,6 +2,7 @@
 //! together.
 
 pub mod alloc;
+pub mod contention;
 pub mod counters;
 pub mod procfs;
 pub mod stats;

@@ -1,0 +1,58 @@
+//! Atomics that count the exchanges that fail.
+
+use super::FAILED_EXCHANGES;
+use std::ops::Deref;
+use std::sync::atomic as native;
+
+pub(crate) use native::{AtomicU16, Ordering, compiler_fence, fence};
+
+macro_rules! counted {
+    ($name:ident $(<$T:ident>)?, $Value:ty) => {
+        #[derive(Debug, Default)]
+        pub(crate) struct $name $(<$T>)? (native::$name $(<$T>)?);
+
+        #[allow(dead_code, reason = "not every width needs both exchanges")]
+        impl $(<$T>)? $name $(<$T>)? {
+            pub(crate) const fn new(value: $Value) -> Self {
+                Self(native::$name::new(value))
+            }
+
+            pub(crate) fn compare_exchange(
+                &self,
+                current: $Value,
+                new: $Value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$Value, $Value> {
+                self.0.compare_exchange(current, new, success, failure).inspect_err(note)
+            }
+
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                current: $Value,
+                new: $Value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$Value, $Value> {
+                self.0.compare_exchange_weak(current, new, success, failure).inspect_err(note)
+            }
+        }
+
+        impl $(<$T>)? Deref for $name $(<$T>)? {
+            type Target = native::$name $(<$T>)?;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+    };
+}
+
+counted!(AtomicPtr<T>, *mut T);
+counted!(AtomicU32, u32);
+counted!(AtomicU64, u64);
+counted!(AtomicUsize, usize);
+
+fn note<T>(_found: &T) {
+    FAILED_EXCHANGES.fetch_add(1, Ordering::Relaxed);
+}
