@@ -32,6 +32,15 @@ impl Gate {
         }
     }
 
+    /// What the kernel has said of the worker until now is acted on. The gate is closed.
+    pub(crate) fn forget(&self) {
+        match self {
+            Gate::Perf(ring) => drop(ring.drain()),
+            // It says when.
+            Gate::Bpf(_) => {}
+        }
+    }
+
     /// The worker's thread is about to end.
     pub(crate) fn retire(&self) {
         match self {

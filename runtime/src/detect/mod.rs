@@ -1,7 +1,7 @@
 //! Has the holder of a core blocked?
 //!
-//! Detectors know workers only as (thread id, epoch, core). All end in the same call,
-//! [`Core::accuse`](crate::pool::Core::accuse): a verdict is latched, a standby woken.
+//! Detectors know workers only as (thread id, epoch, core). All latch a
+//! verdict ([`Core::accuse`](crate::pool::Core::accuse)) and wake a standby, but for those that are one.
 //!
 //! | detector | how | needs | latency |
 //! |---|---|---|---|

@@ -195,6 +195,7 @@ impl<'a> Round<'a> {
             _ if moved => Found::Activity,
             Phase::Parked => Found::Nothing,
             Phase::Runtime => Found::Activity,
+            Phase::User if worker.epoch.load() != stamp => Found::Activity,
             Phase::User => {
                 self.examine_running(core, worker, stamp);
                 Found::Suspicion

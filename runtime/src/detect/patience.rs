@@ -13,7 +13,7 @@ pub(super) enum Found {
     Nothing,
     /// Polls come and go.
     Activity,
-    /// A poll that was there at the last look already.
+    /// A poll that sleeps, or was there at the last look already.
     Suspicion,
 }
 

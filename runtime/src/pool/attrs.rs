@@ -92,7 +92,7 @@ impl Current {
             self.take(shared);
             return false;
         }
-        let is_elsewhere = !self.covers(sys::affinity::current_cpu());
+        let is_elsewhere = !self.covers(sys::affinity::current_cpu()) && self.has_cpus(shared);
         is_elsewhere && settle(shared, &self.get())
     }
 
@@ -110,6 +110,11 @@ impl Current {
         attrs.cpus.iter().for_each(|cpu| self.covers.insert(cpu));
         *current = attrs;
         self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Is a CPU of its group there? Otherwise its threads are as well anywhere.
+    fn has_cpus(&self, shared: &Shared) -> bool {
+        self.covers.iter().any(|cpu| shared.usable.contains(cpu))
     }
 
     /// Is this CPU in its group?

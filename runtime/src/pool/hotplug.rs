@@ -143,9 +143,11 @@ fn apply(shared: &Shared, now: &CpuSet) {
     if !changed.is_empty() {
         shared.usable.count_change();
     }
-    for core in shared.all_cores() {
-        core.place_workers(shared);
-    }
+    shared.usable.move_threads(|| {
+        for core in shared.all_cores() {
+            core.place_workers(shared);
+        }
+    });
     if !changed.is_empty() {
         shared.queues.all().iter().for_each(|queue| queue.cpus_have_changed());
     }
@@ -205,10 +207,12 @@ impl Core {
 
     /// Gives a worker its CPUs back, which another thread has taken from it.
     pub(super) fn place_worker(&self, shared: &Shared, tid: i32) {
-        shared.usable.settle(|| {
-            if let Some(cpus) = self.own_cpus(shared) {
-                place(tid, &cpus);
-            }
+        shared.usable.move_threads(|| {
+            shared.usable.settle(|| {
+                if let Some(cpus) = self.own_cpus(shared) {
+                    place(tid, &cpus);
+                }
+            });
         });
     }
 }

@@ -16,13 +16,14 @@ impl Core {
         let (true, Some(former)) = (taken, former) else { return false };
 
         // From here on each push of `former` either is visible to us or sees that it lost.
-        if !self.is_off_cpu(former, local) {
+        if claim.is_hog() || !self.is_off_cpu(former, local) {
             local.shared().barrier();
         }
         local.inherit(former);
         if let Some(gate) = former.gate() {
-            // Or what it does next would wake the watcher.
+            // Or what it does next would wake the watcher, and what it did accuse it again.
             gate.close();
+            gate.forget();
         }
         self.stats.takeovers.increment();
         self.stats.takeover_latency.record(crate::time::now_ns().saturating_sub(given_at));
@@ -35,9 +36,12 @@ impl Core {
     /// Has `former` been switched out since the holder changed? Its pushes are in order then, and the
     /// barrier, which may interrupt other CPUs, is not needed.
     fn is_off_cpu(&self, former: &Worker, local: &Local) -> bool {
-        let pushes_fence = local.shared().fences_pushes();
-        !pushes_fence
+        let shared = local.shared();
+        !shared.fences_pushes()
             && self.cpu.is_some_and(|cpu| sys::affinity::shares_only_cpu(former.tid(), cpu))
+            // In this order: a thread that is being moved here has its new affinity already.
+            && !former.flags.has(Flag::Roams)
+            && !shared.usable.are_threads_moving()
     }
 
     /// Takes the core from whoever holds it, for nobody, and puts what the holder has queued where

@@ -19,6 +19,8 @@ pub(crate) struct Usable {
     /// Above all of them.
     limit: usize,
     changes: AtomicU32,
+    /// While above zero, threads are being moved.
+    moving: AtomicU32,
 }
 
 /// The changes so far.
@@ -29,7 +31,8 @@ impl Usable {
     /// All of `cpus`, the only ones that are ever in the set.
     pub(crate) fn new(cpus: &CpuSet) -> Self {
         let limit = cpus.iter().last().map_or(0, |cpu| cpu + 1);
-        let usable = Self { cpus: AtomicBits::new(limit), limit, changes: AtomicU32::new(0) };
+        let (changes, moving) = (AtomicU32::new(0), AtomicU32::new(0));
+        let usable = Self { cpus: AtomicBits::new(limit), limit, changes, moving };
         cpus.iter().for_each(|cpu| usable.cpus.insert(cpu));
         usable
     }
@@ -64,6 +67,17 @@ impl Usable {
         self.changes.fetch_add(1, Ordering::SeqCst);
         // Then the looks at who is known.
         fence(Ordering::SeqCst);
+    }
+
+    /// Runs `f`, which gives threads other CPUs. A running one has them before it is there.
+    pub(crate) fn move_threads(&self, f: impl FnOnce()) {
+        self.moving.fetch_add(1, Ordering::SeqCst);
+        f();
+        self.moving.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn are_threads_moving(&self) -> bool {
+        self.moving.load(Ordering::SeqCst) != 0
     }
 
     /// For a thread that has made itself known before: first this, then a look at the set.

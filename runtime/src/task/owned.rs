@@ -1,7 +1,7 @@
 //! The tasks that a runtime has to drop when it shuts down.
 //!
-//! Intrusive doubly linked lists behind locks, one shard per core so that spawning on one core
-//! does not meet spawning on another. Under the lock: pointer writes, nothing else. A task in the
+//! Intrusive doubly linked lists behind locks, one shard per core, and some for
+//! those who spawn from outside, so that they do not meet. Under the lock: pointer writes, nothing else. A task in the
 //! list carries one reference that belongs to the list.
 //!
 //! `alive` counts tasks from insertion to completion. It is not the length of the lists: shutting

@@ -33,7 +33,9 @@ impl Local {
 
     /// After a turn, once the core counts as awake: it would wake itself otherwise.
     pub(super) fn settle_batch(&self) {
-        self.settle(self.worker().ring.len() > 1);
+        let worker = self.worker();
+        let own = usize::from(worker.slot.is_empty());
+        self.settle(worker.ring.len() > own);
     }
 
     /// Wakes the foreign wakers that [`sink`](Self::sink) put aside. Not under a lock.

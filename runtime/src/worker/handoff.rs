@@ -13,8 +13,13 @@
 //! the new one runs on the core's CPU and the former may run on no other. Then the former is switched
 //! out at that moment. It was switched out after its last push, which a full barrier in the scheduler
 //! made visible; and it is switched in again, behind another one, before it loads the holder. Who
-//! changes the former's affinity from outside at that moment changes nothing about it: a thread that
-//! is not running is moved by switching it in elsewhere.
+//! gives the former more CPUs at that moment changes nothing about it: a thread that is not running is
+//! moved by switching it in elsewhere.
+//!
+//! Who takes CPUs from a thread that runs elsewhere does: for a moment it has the affinity that it will
+//! have, and is not there yet. The runtime counts such moves of its own, and then there is a barrier.
+//! What is left is somebody from outside who confines a worker of a core whose CPU it is not on to that
+//! CPU, in the very microsecond in which it is taken for asleep.
 
 use super::ring::Ring;
 use super::slot::Slot;

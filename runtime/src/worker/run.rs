@@ -134,8 +134,14 @@ impl Local {
         let task = worker.slot.take()?;
         let streak = self.streak.get() + 1;
         self.streak.set(streak);
-        if streak <= MAX_STREAK || (worker.ring.is_empty() && self.core().inject.is_empty()) {
+        if streak <= MAX_STREAK {
             return Some(task);
+        }
+        if worker.ring.is_empty() {
+            let Some(other) = self.take_injected() else { return Some(task) };
+            self.streak.set(0);
+            self.requeue(task);
+            return Some(other);
         }
         self.requeue(task);
         None

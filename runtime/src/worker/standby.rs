@@ -13,11 +13,14 @@ use std::sync::atomic::Ordering;
 impl Local {
     pub(super) fn stand_by<M: Main>(&self, main: &mut M) -> End {
         let (core, worker) = (self.core(), self.worker());
-        self.relieve();
+        let mut arrives = true;
         loop {
             if self.must_end() || worker.flags.take(Flag::Retire) {
                 self.pass_watch_on();
                 return End::Done;
+            }
+            if std::mem::take(&mut arrives) {
+                self.relieve();
             }
             // Before the main future: a holder's polls are watched.
             if core.adopt(worker.index()) || core.take_over(self) {
@@ -52,14 +55,15 @@ impl Local {
         }
     }
 
-    /// This worker has been away, and the one that took its place may sleep by now. Nobody has to be
-    /// woken to take over from it.
+    /// This worker was away, or is new, and the one that holds the core may sleep by now. Nobody has to
+    /// be woken to take over from it. A verdict that is there stands: it may be about a hog.
     fn relieve(&self) {
-        if self.shared().detector() == Detector::Off {
+        let core = self.core();
+        if self.shared().detector() == Detector::Off || core.verdict.read().is_some() {
             return;
         }
-        if let Some(claim) = asleep(self.core()) {
-            self.core().latch(claim);
+        if let Some(claim) = asleep(core) {
+            core.latch(claim);
         }
     }
 

@@ -20,7 +20,7 @@
 //! A watch is a key of the caller, a token, a share of the descriptor, and whether it is still
 //! to be reported as new. Tokens are never used
 //! twice: a completion that was on its way when its watch was taken out matches nothing and is
-//! dropped, even if the key is in use again. The duplicate keeps the file open, so a multishot poll
+//! dropped, even if the key is in use again. The share keeps the file open, so a multishot poll
 //! that the kernel ended can be armed again without the risk that the number now means another file.
 //!
 //! The ring is made with `SINGLE_ISSUER` and `DEFER_TASKRUN`: completions are handled by the thread

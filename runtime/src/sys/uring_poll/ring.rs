@@ -7,7 +7,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue, types};
 
 use super::{NO_TOKEN, Watch, watch_of};
 
-/// More than one standby ever watches; a full queue is submitted early, nothing is lost.
+/// Each entry is submitted at once, so there are never more than a few; nothing is lost if there are.
 const ENTRIES: u32 = 8;
 
 pub(super) struct Ring(IoUring);
