@@ -56,6 +56,57 @@ every_case! {
         }
     }
 
+    /// Among tasks whose blocks are short and many, a worker that returns may take a hog for a sleeper.
+    fn a_hog_among_short_blocks(case) {
+        let runtime = case.start(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let blockers: Vec<_> = (0..16)
+            .map(|_| {
+                let stop = stop.clone();
+                runtime.spawn(async move {
+                    while !stop.load(Ordering::Relaxed) {
+                        thread::sleep(Duration::from_micros(100));
+                        cmwq::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        until("takeovers are a habit", || runtime.metrics().takeovers_count() > 100);
+        for round in 1..=3 {
+            let spinning = Arc::new(AtomicBool::new(false));
+            let hog = runtime.spawn({
+                let spinning = spinning.clone();
+                async move { spin(&spinning) }
+            });
+            until("the hog is marked", || runtime.metrics().cpu_intensive_count() >= round);
+            assert!(!hog.is_finished());
+            spinning.store(true, Ordering::Relaxed);
+            finish(hog).expect("no panic");
+        }
+        stop.store(true, Ordering::Relaxed);
+        for blocker in blockers {
+            finish(blocker).expect("no panic");
+        }
+    }
+
+    /// A hog that blocked at first has lost its core when it burns.
+    fn a_hog_that_has_slept(case) {
+        let runtime = case.start(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let hog = runtime.spawn({
+            let stop = stop.clone();
+            async move {
+                thread::sleep(Duration::from_millis(20));
+                spin(&stop);
+            }
+        });
+        let beside = Beside::start(&runtime);
+        until("the hog is marked", || runtime.metrics().cpu_intensive_count() >= 1);
+        stop.store(true, Ordering::Relaxed);
+        beside.progress().expect("timers and sockets go on beside hogs");
+        finish(hog).expect("no panic");
+    }
+
     /// A hog's worker comes back and its task can do everything again.
     fn hogs_return(case) {
         let runtime = case.start(1);

@@ -3,9 +3,8 @@
 //! To ask the kernel takes 2 to 4 us, a quarter of what a block of 100 us costs. A core of which every
 //! worker that returned found the holder asleep spends its time in blocks; there one look of
 //! [`CHECK`] is enough. A wrong guess takes the core from a holder that is only preempted: one task
-//! too many is polled, as after any verdict that came late. A hog that is met like this shares its CPU
-//! with the worker that took its place until its poll ends, and is not reported, since nobody looks at
-//! those who do not hold a core.
+//! too many is polled, as after any verdict that came late. A hog that is met like this is found as one
+//! that has lost the core ([`super::strays`]).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

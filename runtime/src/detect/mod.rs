@@ -43,6 +43,7 @@ mod patience;
 mod select;
 mod sentinel;
 mod sentinel_word;
+mod strays;
 mod watcher;
 
 #[cfg(all(test, cmwq_loom))]

@@ -13,6 +13,8 @@
 //!   `cpu_intensive_threshold` of **CPU time** (wall time would punish a worker that is preempted) it
 //!   is accused as a hog.
 //!
+//! It also looks at those that have lost a core, one at a time ([`Strays`]).
+//!
 //! Now and then it looks for pools that stand still ([`Rounds`]), and whether CPUs have gone or come
 //! ([`CpuLook`]).
 //!
@@ -27,6 +29,7 @@ use super::cpu_look::CpuLook;
 use super::distress::Distress;
 use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
+use super::strays::Strays;
 use crate::inspect::Rounds;
 use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
@@ -91,6 +94,7 @@ struct Round<'a> {
     shared: &'a Arc<Shared>,
     /// By core; grows with the extra ones.
     seen: Vec<Seen>,
+    strays: Vec<Strays>,
     patience: Patience,
     watchdog: Rounds,
     cpus: CpuLook,
@@ -102,6 +106,7 @@ impl<'a> Round<'a> {
         Self {
             shared,
             seen: Vec::new(),
+            strays: Vec::new(),
             watchdog: Rounds::new(shared),
             cpus: CpuLook::new(shared),
             patience: Patience::new(if alone { ALONE_PERIOD } else { NET_PERIOD }),
@@ -115,6 +120,7 @@ impl<'a> Round<'a> {
             let word = &self.shared.monitor.word;
             let ticket = word.ticket();
             self.seen.resize(self.shared.core_count(), Seen::default());
+            self.strays.resize_with(self.seen.len(), Strays::default);
             let found = (0..self.seen.len()).map(|core| self.visit(core)).max();
             self.watchdog.look(self.shared);
             self.cpus.look(self.shared);
@@ -166,6 +172,10 @@ impl<'a> Round<'a> {
         let core = self.shared.core(index);
         self.hire(core);
         let found = self.watch(core);
+        if self.shared.detector() != Detector::Off {
+            let patience = self.patience_ns(core);
+            self.strays[core.index].look(self.shared, core, patience);
+        }
         self.call_rescuers(core);
         found
     }
@@ -229,15 +239,18 @@ impl<'a> Round<'a> {
         let Some(cpu) = sys::thread::cpu_time_ns(worker.tid()) else { return };
         let seen = &mut self.seen[core.index];
         let used = cpu.saturating_sub(*seen.cpu_ns.get_or_insert(cpu));
-        // The more hogs there are on the core, the longer the next one may run: each further
-        // worker only divides the same CPU.
-        let patience = self.shared.config.cpu_intensive_ns * (1 + core.stats.hogs.get());
-        if used >= patience
+        if used >= self.patience_ns(core)
             && worker.epoch.load() == stamp
             && !core.accuse(Claim::hog(worker.index(), stamp))
         {
             want_worker(core);
         }
+    }
+
+    /// How much CPU time makes a hog. The more of them there are on the core, the longer the next one
+    /// may run: each further worker only divides the same CPU.
+    fn patience_ns(&self, core: &Core) -> u64 {
+        self.shared.config.cpu_intensive_ns * (1 + core.stats.hogs.get())
     }
 
     /// Calls the rescuers of a pool that starves, if this is its first core.

@@ -3,7 +3,7 @@
 use super::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
-use crate::worker::{Flag, Local, Phase, Worker, handoff};
+use crate::worker::{Flag, Local, Phase, Stamp, Worker, handoff};
 
 impl Core {
     /// Acts on the latched verdict. `true` if `local`'s worker is the holder now.
@@ -89,6 +89,22 @@ impl Core {
             self.stats.cpu_intensive.increment();
         }
         changed
+    }
+
+    /// A worker that has lost the core burns CPU in the poll of `stamp`.
+    pub(crate) fn take_for_hog(&self, shared: &Shared, worker: &Worker, stamp: Stamp) {
+        if worker.flags.set(Flag::CpuIntensive) {
+            self.stats.hogs.increment();
+            self.stats.cpu_intensive.increment();
+        }
+        // It may have cleared its marks before.
+        if worker.epoch.load() != stamp {
+            if worker.flags.take(Flag::CpuIntensive) {
+                self.stats.hogs.decrement();
+            }
+            return;
+        }
+        self.unpin(shared, worker);
     }
 
     /// Lets a hog use other CPUs until it returns: this one is needed.
