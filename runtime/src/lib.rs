@@ -61,6 +61,7 @@ pub mod time;
 mod topology;
 mod unpinned;
 mod unpoison;
+mod waiters;
 mod worker;
 pub mod workqueue;
 

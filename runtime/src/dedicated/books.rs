@@ -2,6 +2,7 @@
 
 use super::item::{Core, Place, WorkState};
 use crate::sync_types::this_thread;
+use crate::waiters::Waiters;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
@@ -20,8 +21,7 @@ pub(super) struct Books {
     pub(super) server: Option<Server>,
     /// The worker takes nothing any more.
     pub(super) is_ending: bool,
-    waiters: Vec<Waiter>,
-    next_waiter: u64,
+    pub(super) waiters: Waiters<Until>,
 }
 
 /// Who serves the worker.
@@ -45,12 +45,6 @@ pub(super) enum Until {
     AllOver(u64),
     /// The server has left this seat.
     Left(u64),
-}
-
-struct Waiter {
-    id: u64,
-    until: Until,
-    waker: Waker,
 }
 
 /// What is put off until the lock is free: user code may hide in all of it.
@@ -197,36 +191,10 @@ impl Books {
         }
     }
 
-    pub(super) fn add_waiter(&mut self, until: Until, waker: Waker) -> u64 {
-        let id = self.next_waiter;
-        self.next_waiter += 1;
-        self.waiters.push(Waiter { id, until, waker });
-        id
-    }
-
-    /// Exchanges the waker of a waiter, which may have been woken. The other one is to be dropped
-    /// without the lock.
-    pub(super) fn renew_waiter(&mut self, id: u64, waker: &mut Waker) {
-        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.id == id) {
-            std::mem::swap(&mut waiter.waker, waker);
-        }
-    }
-
-    /// The waker is to be dropped without the lock.
-    pub(super) fn forget_waiter(&mut self, id: u64) -> Option<Waker> {
-        let index = self.waiters.iter().position(|waiter| waiter.id == id)?;
-        Some(self.waiters.swap_remove(index).waker)
-    }
-
     /// After a change: those who wait for nothing any more are woken.
     pub(super) fn settle(&mut self, later: &mut Later) {
-        let mut index = 0;
-        while let Some(waiter) = self.waiters.get(index) {
-            if self.is_over(waiter.until) {
-                later.wakers.push(self.waiters.swap_remove(index).waker);
-            } else {
-                index += 1;
-            }
-        }
+        let mut waiters = std::mem::take(&mut self.waiters);
+        later.wakers.extend(waiters.take(|&until| self.is_over(until)));
+        self.waiters = waiters;
     }
 }

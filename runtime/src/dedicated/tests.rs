@@ -50,7 +50,7 @@ fn those_are_woken_whose_number_is_over() {
     let counts: [Arc<Count>; 3] = Default::default();
     let untils = [Until::Over(one), Until::Over(two), books.all()];
     for (until, count) in untils.into_iter().zip(&counts) {
-        books.add_waiter(until, count.clone().into());
+        books.waiters.add(until, count.clone().into());
     }
     let woken = || counts.each_ref().map(|count| count.get());
     let (number, work) = books.begin().expect("two are listed");

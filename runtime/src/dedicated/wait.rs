@@ -41,12 +41,12 @@ impl Future for Wait {
         let mut forgotten = None;
         shared.locked(|books, _| {
             if books.is_over(*until) || books.is_own_thread() {
-                forgotten = waiter.take().and_then(|id| books.forget_waiter(id));
+                forgotten = waiter.take().and_then(|id| books.waiters.forget(id));
                 return Poll::Ready(());
             }
             match (&waiter, &mut waker) {
-                (Some(id), Some(waker)) => books.renew_waiter(*id, waker),
-                _ => *waiter = waker.take().map(|waker| books.add_waiter(*until, waker)),
+                (Some(id), Some(waker)) => books.waiters.renew(*id, waker),
+                _ => *waiter = waker.take().map(|waker| books.waiters.add(*until, waker)),
             }
             Poll::Pending
         })
@@ -57,7 +57,7 @@ impl Drop for Wait {
     fn drop(&mut self) {
         // In a forked child the lock may be held for ever.
         let Some(id) = self.waiter.take().filter(|_| !self.shared.is_forked()) else { return };
-        let waker = self.shared.locked(|books, _| books.forget_waiter(id));
+        let waker = self.shared.locked(|books, _| books.waiters.forget(id));
         drop(waker);
     }
 }

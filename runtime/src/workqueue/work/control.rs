@@ -5,6 +5,7 @@ use crate::contain::contain;
 use crate::sync_types::{Mutex, lock, this_thread};
 use crate::task::{Notified, WorkTask};
 use crate::time::Alarm;
+use crate::waiters::Waiters;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,8 +28,8 @@ pub(super) struct State<T: Target> {
     pub(super) disabled: usize,
     /// The number of the next queueing.
     next: u64,
-    pub(super) waiters: Vec<Waiter>,
-    next_waiter: u64,
+    /// By the number of the queueing that they wait for.
+    pub(super) waiters: Waiters<u64>,
     /// Made by the first delay.
     pub(super) alarm: Option<Pin<Box<Alarm>>>,
 }
@@ -62,13 +63,6 @@ pub(super) struct Running<L> {
     pub(super) thread: usize,
 }
 
-/// Somebody who waits until a queueing is over.
-pub(super) struct Waiter {
-    id: u64,
-    number: u64,
-    waker: Waker,
-}
-
 impl<T: Target> State<T> {
     pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
@@ -85,31 +79,9 @@ impl<T: Target> State<T> {
         self.running.as_ref().is_some_and(|running| running.thread == this_thread())
     }
 
-    /// Somebody waits for a queueing. Gives the number to change or forget the waiter by.
-    pub(super) fn add_waiter(&mut self, number: u64, waker: Waker) -> u64 {
-        let id = self.next_waiter;
-        self.next_waiter += 1;
-        self.waiters.push(Waiter { id, number, waker });
-        id
-    }
-
-    /// Exchanges the waker of a waiter. The other one is to be dropped without the lock.
-    pub(super) fn renew_waiter(&mut self, id: u64, waker: &mut Waker) {
-        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.id == id) {
-            std::mem::swap(&mut waiter.waker, waker);
-        }
-    }
-
-    /// The waker is to be dropped without the lock.
-    pub(super) fn forget_waiter(&mut self, id: u64) -> Option<Waker> {
-        let index = self.waiters.iter().position(|waiter| waiter.id == id)?;
-        Some(self.waiters.swap_remove(index).waker)
-    }
-
     /// A queueing is over: executed, cancelled or refused.
     pub(super) fn over(&mut self, number: u64, later: &mut Later<T>) {
-        let gone = self.waiters.extract_if(.., |waiter| waiter.number == number);
-        later.wakers.extend(gone.map(|waiter| waiter.waker));
+        later.wakers.extend(self.waiters.take(|&awaited| awaited == number));
     }
 }
 
@@ -156,8 +128,7 @@ impl<T: Target> Control<T> {
                 running: None,
                 disabled: 0,
                 next: 0,
-                waiters: Vec::new(),
-                next_waiter: 0,
+                waiters: Waiters::default(),
                 alarm: None,
             }),
             tickets: Default::default(),

@@ -62,7 +62,7 @@ impl<T: Target> Flush<T> {
             let number = pending.map(|pending| pending.number);
             let number = number.or(state.running.as_ref().map(|running| running.number))?;
             bond = control.bond(state, number);
-            Some(Phase::Waiting { number, waiter: state.add_waiter(number, waker.take()?) })
+            Some(Phase::Waiting { number, waiter: state.waiters.add(number, waker.take()?) })
         });
         self.renew(bond);
         match phase {
@@ -114,7 +114,7 @@ impl<T: Target> Future for Flush<T> {
             Phase::Waiting { number, waiter } => {
                 let mut waker = cx.waker().clone();
                 let (is_live, bond) = self.control.locked(|state, _| {
-                    state.renew_waiter(waiter, &mut waker);
+                    state.waiters.renew(waiter, &mut waker);
                     (state.is_live(number), self.control.bond(state, number))
                 });
                 self.renew(bond);
@@ -132,7 +132,7 @@ impl<T: Target> Future for Flush<T> {
 impl<T: Target> Drop for Flush<T> {
     fn drop(&mut self) {
         if let Phase::Waiting { waiter, .. } = self.state {
-            let waker = self.control.locked(|state, _| state.forget_waiter(waiter));
+            let waker = self.control.locked(|state, _| state.waiters.forget(waiter));
             drop(waker);
         }
     }
