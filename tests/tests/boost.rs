@@ -85,6 +85,16 @@ async fn awaiting<T: Send + 'static>(
     waiter
 }
 
+/// Is a task of one queue that a task of the other one awaits urgent when it is woken?
+async fn woken_as_urgent(of: &Workqueue, by: &Workqueue) -> bool {
+    let Gated { gate, seen, handle } = gated(of);
+    let waiter = awaiting(by, handle).await;
+    gate.send(()).unwrap();
+    let is_urgent = seen.await.unwrap();
+    waiter.await.unwrap().unwrap();
+    is_urgent
+}
+
 fn burn(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {
@@ -167,17 +177,10 @@ fn an_awaited_task_does_not_wait_for_a_hog() {
 fn a_wake_goes_where_the_waiter_is() {
     let fixture = Fixture::new();
     fixture.runtime.block_on(async {
-        let Gated { gate, seen, handle } = gated(&fixture.normal);
-        let waiter = awaiting(&fixture.high, handle).await;
-        gate.send(()).unwrap();
-        assert!(seen.await.unwrap());
-        waiter.await.unwrap().unwrap();
+        assert!(woken_as_urgent(&fixture.normal, &fixture.high).await);
 
-        let Gated { gate, seen, handle } = gated(&fixture.normal);
-        let waiter = awaiting(&fixture.normal, handle).await;
-        gate.send(()).unwrap();
-        assert!(!seen.await.unwrap(), "a normal task waits");
-        waiter.await.unwrap().unwrap();
+        let is_urgent = woken_as_urgent(&fixture.normal, &fixture.normal).await;
+        assert!(!is_urgent, "a normal task waits");
     });
 }
 
@@ -410,11 +413,7 @@ fn unpinned_and_current_thread_runtimes() {
     for runtime in [unpinned, Builder::new_current_thread().build().unwrap()] {
         let fixture = Fixture::on(runtime);
         fixture.runtime.block_on(async {
-            let Gated { gate, seen, handle } = gated(&fixture.normal);
-            let waiter = awaiting(&fixture.high, handle).await;
-            gate.send(()).unwrap();
-            assert!(seen.await.unwrap());
-            waiter.await.unwrap().unwrap();
+            assert!(woken_as_urgent(&fixture.normal, &fixture.high).await);
         });
     }
 }

@@ -2,6 +2,7 @@
 
 use cmwq::dedicated::{Builder, DedicatedWork, DedicatedWorker};
 use cmwq_tests::dedicated::{Gate, Log, is_ready, without_thread, worker};
+use cmwq_tests::fork::{panics, panics_after_fork};
 use cmwq_tests::{run, until};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -276,30 +277,15 @@ fn a_panic_is_counted_and_ends_nothing() {
 
 #[test]
 fn use_after_fork_panics() {
-    use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
     run("dedicated::use_after_fork_panics", || {
-        let (worker, work) = (worker(), DedicatedWork::new(|| ()));
-        // The default hook writes to stderr, whose lock another thread may hold at the fork.
-        let hook = take_hook();
-        set_hook(Box::new(|_| {}));
-        // SAFETY: the child uses nothing but the allocator, which glibc keeps usable after a
-        // fork, and leaves by `_exit`; an alarm ends it should it hang.
-        let child = unsafe { libc::fork() };
-        assert!(child >= 0, "fork: {}", std::io::Error::last_os_error());
-        if child == 0 {
-            // SAFETY: as above; the default action of the alarm ends the process.
-            unsafe { libc::alarm(10) };
-            let queued = catch_unwind(AssertUnwindSafe(|| work.queue(&worker)));
+        let (mut last, work) = (Some(worker()), DedicatedWork::new(|| ()));
+        panics_after_fork(|| {
+            let did = panics(|| work.queue(last.as_ref().expect("not yet dropped")));
             // Neither panics nor hangs.
-            drop(worker);
-            // SAFETY: ends the child without running anything of the parent's.
-            unsafe { libc::_exit(i32::from(queued.is_ok())) };
-        }
-        set_hook(hook);
-        let mut status = 0;
-        // SAFETY: waits for our own child; `status` outlives the call.
-        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-        assert_eq!(status, 0, "the child panics at first use, and does not hang");
+            drop(last.take());
+            did
+        });
+        let worker = last.expect("dropped in the child only");
         assert!(work.queue(&worker) && work.flush_blocking() | !work.is_busy());
     });
 }

@@ -1,33 +1,14 @@
 //! A forked child that has not executed has none of the runtime's threads.
 
+use cmwq_tests::fork::{panics, panics_after_fork};
 use cmwq_tests::{Case, finish, run};
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 
 #[test]
 fn use_after_fork_panics() {
     run("use_after_fork_panics", || {
         let runtime = Case::Auto.start(1);
         finish(runtime.spawn(async {})).expect("no panic");
-        // The default hook writes to stderr, whose lock another thread may hold at the fork.
-        let hook = take_hook();
-        set_hook(Box::new(|_| {}));
-        // SAFETY: the child uses nothing but the allocator, which glibc keeps usable after a
-        // fork, and leaves by `_exit`; an alarm ends it should it hang.
-        let child = unsafe { libc::fork() };
-        assert!(child >= 0, "fork: {}", std::io::Error::last_os_error());
-        if child == 0 {
-            // SAFETY: as above; the default action of the alarm ends the process.
-            unsafe { libc::alarm(10) };
-            let spawned = catch_unwind(AssertUnwindSafe(|| drop(runtime.spawn(async {}))));
-            // SAFETY: ends the child without running anything of the parent's.
-            unsafe { libc::_exit(i32::from(spawned.is_ok())) };
-        }
-        set_hook(hook);
-        let mut status = 0;
-        // SAFETY: waits for our own child; `status` outlives the call.
-        let waited = unsafe { libc::waitpid(child, &mut status, 0) };
-        assert_eq!(waited, child);
-        assert_eq!(status, 0, "the child panics at first use, and does not hang");
+        panics_after_fork(|| panics(|| drop(runtime.spawn(async {}))));
         assert_eq!(finish(runtime.spawn(async { 1 })).expect("the parent goes on"), 1);
     });
 }

@@ -6,6 +6,7 @@ use cmwq::runtime::Handle;
 use cmwq::sync::oneshot;
 use cmwq::task::{AbortHandle, JoinHandle};
 use cmwq_tests::ledger::Ledger;
+use cmwq_tests::random::Random;
 use cmwq_tests::{case, every_case, finish, until};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -14,22 +15,6 @@ use std::time::Duration;
 /// Tasks that each outside thread spawns; about half of them spawn one more.
 const TASKS: u64 = 2500;
 const SPAWNERS: u64 = 3;
-
-/// xorshift64*: the order is random but the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
-    }
-}
 
 /// What all tasks share.
 struct World {

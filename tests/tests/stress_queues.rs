@@ -6,11 +6,11 @@ use cmwq::runtime::Handle;
 use cmwq::task::{AbortHandle, JoinError, JoinHandle};
 use cmwq::{Work, Workqueue};
 use cmwq_tests::ledger::Ledger;
+use cmwq_tests::random::Random;
 use cmwq_tests::{case, every_case, finish, until};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 const SPAWNERS: u64 = 2;
 /// Steps of each of them.
@@ -21,26 +21,6 @@ const WORKS: usize = 6;
 /// Queues that somebody drains; the others are asked for delayed work, which a drain would refuse
 /// when its time comes.
 const DRAINED: usize = 3;
-
-/// xorshift64*: the order is random but the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n
-    }
-
-    fn pause(&mut self, micros: u64) -> Duration {
-        Duration::from_micros(self.below(micros))
-    }
-}
 
 struct World {
     ledger: Arc<Ledger>,
