@@ -32,11 +32,13 @@ impl Gate {
         }
     }
 
-    /// What the kernel has said of the worker until now is acted on. The gate is closed.
-    pub(crate) fn forget(&self) {
+    /// The core was taken from the worker: what it does next must not wake the watchers, and what it
+    /// did must not accuse it again.
+    pub(crate) fn seal(&self) {
+        self.close();
         match self {
             Gate::Perf(ring) => drop(ring.drain()),
-            // It says when.
+            // It says of which poll.
             Gate::Bpf(_) => {}
         }
     }

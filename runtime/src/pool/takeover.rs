@@ -21,9 +21,7 @@ impl Core {
         }
         local.inherit(former);
         if let Some(gate) = former.gate() {
-            // Or what it does next would wake the watcher, and what it did accuse it again.
-            gate.close();
-            gate.forget();
+            gate.seal();
         }
         self.stats.takeovers.increment();
         self.stats.takeover_latency.record(crate::time::now_ns().saturating_sub(given_at));
@@ -54,7 +52,7 @@ impl Core {
         let Some(former) = self.crew.get(holder) else { return };
         shared.barrier();
         if let Some(gate) = former.gate() {
-            gate.close();
+            gate.seal();
         }
         handoff::give_away(&former.slot, &former.ring, &self.inject);
         // It may be in the driver, and finds out when it leaves.
@@ -74,16 +72,13 @@ impl Core {
         // Marks first: a worker that surrenders clears them, and it cannot do so before the
         // exchange. Of several standbys with the same claim each clears what it has set.
         let lost = former.flags.set(Flag::Lost);
-        let hog = claim.is_hog() && former.flags.set(Flag::CpuIntensive);
-        if hog {
-            self.stats.hogs.increment();
-        }
+        let hog = claim.is_hog() && self.mark_hog(former);
         let changed = self.holder.change(former.index(), new.index());
         if !changed && lost {
             former.flags.take(Flag::Lost);
         }
-        if !changed && hog && former.flags.take(Flag::CpuIntensive) {
-            self.stats.hogs.decrement();
+        if !changed && hog {
+            self.unmark_hog(former);
         }
         if changed && claim.is_hog() {
             self.stats.cpu_intensive.increment();
@@ -93,18 +88,34 @@ impl Core {
 
     /// A worker that has lost the core burns CPU in the poll of `stamp`.
     pub(crate) fn take_for_hog(&self, shared: &Shared, worker: &Worker, stamp: Stamp) {
-        if worker.flags.set(Flag::CpuIntensive) {
-            self.stats.hogs.increment();
-            self.stats.cpu_intensive.increment();
-        }
+        let marked = self.mark_hog(worker);
         // It may have cleared its marks before.
         if worker.epoch.load() != stamp {
-            if worker.flags.take(Flag::CpuIntensive) {
-                self.stats.hogs.decrement();
-            }
+            self.unmark_hog(worker);
             return;
         }
+        if marked {
+            self.stats.cpu_intensive.increment();
+        }
         self.unpin(shared, worker);
+    }
+
+    /// `false` if it was marked before.
+    fn mark_hog(&self, worker: &Worker) -> bool {
+        let marked = worker.flags.set(Flag::CpuIntensive);
+        if marked {
+            self.stats.hogs.increment();
+        }
+        marked
+    }
+
+    /// Returns whether it was marked.
+    pub(crate) fn unmark_hog(&self, worker: &Worker) -> bool {
+        let was_marked = worker.flags.take(Flag::CpuIntensive);
+        if was_marked {
+            self.stats.hogs.decrement();
+        }
+        was_marked
     }
 
     /// Lets a hog use other CPUs until it returns: this one is needed.

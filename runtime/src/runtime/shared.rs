@@ -228,8 +228,8 @@ impl Shared {
         };
         let is_there = |&core: &usize| !self.cores[core].is_disassociated(self);
         let mut turns = (start..start + count).map(|core| core % count).filter(is_there);
-        let next = turns.clone().next().unwrap_or(start % count);
-        turns.find(|&core| !self.idle.is_parked(core)).unwrap_or(next)
+        let awake = turns.clone().find(|&core| !self.idle.is_parked(core));
+        awake.or_else(|| turns.next()).unwrap_or(start % count)
     }
 
     pub(crate) fn spawn<F>(

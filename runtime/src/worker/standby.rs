@@ -129,11 +129,10 @@ impl Local {
         if flags.take(Flag::Unpinned) {
             self.core().place_current_thread(self.shared());
         }
-        if flags.take(Flag::CpuIntensive) {
-            self.core().stats.hogs.decrement();
-            if let Some(location) = self.worker().location() {
-                self.in_user_caught(|| self.shared().offences.report(location));
-            }
+        if self.core().unmark_hog(self.worker())
+            && let Some(location) = self.worker().location()
+        {
+            self.in_user_caught(|| self.shared().offences.report(location));
         }
     }
 }
