@@ -19,6 +19,7 @@ pub mod crowd;
 pub mod dedicated;
 pub mod foreign;
 pub mod fork;
+pub mod inherit;
 pub mod ledger;
 pub mod nodes;
 pub mod places;

@@ -3,87 +3,13 @@
 //! Most tests ask a task which pool runs it, which the name of the thread tells, so that no time is
 //! measured.
 
-use cmwq::runtime::{Builder, Pin, Runtime};
+use cmwq::runtime::{Builder, Pin};
 use cmwq::sync::oneshot;
-use cmwq::task::JoinHandle;
 use cmwq::{Work, Workqueue};
-use std::future::{Future, poll_fn};
-use std::pin::Pin as Pinned;
+use cmwq_tests::inherit::{Fixture, Gated, awaiting, gated, is_urgent, poll_once};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::{Duration, Instant};
-
-/// Does a worker of high priority run the caller?
-fn is_urgent() -> bool {
-    std::thread::current()
-        .name()
-        .is_some_and(|name| name.starts_with("cmwq/") && name.ends_with('H'))
-}
-
-struct Fixture {
-    runtime: Runtime,
-    normal: Workqueue,
-    high: Workqueue,
-}
-
-impl Fixture {
-    /// One core, so that "here" is the same CPU for all.
-    fn new() -> Self {
-        Self::on(Builder::new_multi_thread().worker_threads(1).build().unwrap())
-    }
-
-    fn on(runtime: Runtime) -> Self {
-        let build = |builder: cmwq::workqueue::Builder| builder.build_on(runtime.handle()).unwrap();
-        let normal = build(Workqueue::builder().name("normal"));
-        let high = build(Workqueue::builder().name("high").high_priority());
-        Self { runtime, normal, high }
-    }
-
-    fn queue(&self, builder: cmwq::workqueue::Builder) -> Workqueue {
-        builder.build_on(self.runtime.handle()).unwrap()
-    }
-}
-
-/// Polls a future once, which is pending then.
-async fn poll_once(future: &mut (impl Future + Unpin)) {
-    poll_fn(|cx| {
-        assert!(Pinned::new(&mut *future).poll(cx).is_pending());
-        Poll::Ready(())
-    })
-    .await;
-}
-
-/// A task that waits for its gate, and then tells whether it is run as urgent.
-struct Gated {
-    gate: oneshot::Sender<()>,
-    seen: oneshot::Receiver<bool>,
-    handle: JoinHandle<()>,
-}
-
-fn gated(queue: &Workqueue) -> Gated {
-    let ((gate, wait), (tell, seen)) = (oneshot::channel(), oneshot::channel());
-    let handle = queue.spawn(async move {
-        let _ = wait.await;
-        let _ = tell.send(is_urgent());
-    });
-    Gated { gate, seen, handle }
-}
-
-/// A task that awaits the handle, and the news that it has begun to.
-async fn awaiting<T: Send + 'static>(
-    queue: &Workqueue,
-    mut handle: JoinHandle<T>,
-) -> JoinHandle<Result<T, cmwq::task::JoinError>> {
-    let (tell, begun) = oneshot::channel();
-    let waiter = queue.spawn(async move {
-        poll_once(&mut handle).await;
-        let _ = tell.send(());
-        handle.await
-    });
-    begun.await.unwrap();
-    waiter
-}
 
 /// Is a task of one queue that a task of the other one awaits urgent when it is woken?
 async fn woken_as_urgent(of: &Workqueue, by: &Workqueue) -> bool {
@@ -105,7 +31,7 @@ fn burn(time: Duration) {
 /// How many of a line of 300 are done before a task that was queued last.
 fn place_in_line(awaited: bool) -> usize {
     const LINE: usize = 300;
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     let done = Arc::new(Mutex::new(0));
     let before = fixture.runtime.block_on(async {
         for _ in 0..LINE {
@@ -175,7 +101,7 @@ fn an_awaited_task_does_not_wait_for_a_hog() {
 
 #[test]
 fn a_wake_goes_where_the_waiter_is() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     fixture.runtime.block_on(async {
         assert!(woken_as_urgent(&fixture.normal, &fixture.high).await);
 
@@ -186,7 +112,7 @@ fn a_wake_goes_where_the_waiter_is() {
 
 #[test]
 fn a_dropped_handle_ends_it() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     fixture.runtime.block_on(async {
         let Gated { gate, seen, mut handle } = gated(&fixture.normal);
         fixture
@@ -204,7 +130,7 @@ fn a_dropped_handle_ends_it() {
 
 #[test]
 fn the_end_of_the_waiter_ends_it() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     fixture.runtime.block_on(async {
         let Gated { gate, seen, mut handle } = gated(&fixture.normal);
         // The handle outlives the task that polled it.
@@ -225,7 +151,7 @@ fn the_end_of_the_waiter_ends_it() {
 
 #[test]
 fn another_poller_ends_it_whoever_it_is() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     let (normal, high) = (&fixture.normal, &fixture.high);
     fixture.runtime.block_on(async {
         for is_of_a_queue in [true, false] {
@@ -260,7 +186,7 @@ fn another_poller_ends_it_whoever_it_is() {
 
 #[test]
 fn a_chain_is_raised_as_a_whole_and_lowered_as_a_whole() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     fixture.runtime.block_on(async {
         for stays in [true, false] {
             // high -> second -> first -> last; the chain exists before its urgent end does.
@@ -284,7 +210,7 @@ fn a_chain_is_raised_as_a_whole_and_lowered_as_a_whole() {
 
 #[test]
 fn a_raised_task_raises_what_it_awaits_later() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     fixture.runtime.block_on(async {
         let (go, wait) = oneshot::channel::<Gated>();
         let (tell, urgent) = oneshot::channel();
@@ -304,7 +230,7 @@ fn a_raised_task_raises_what_it_awaits_later() {
 
 #[test]
 fn an_inactive_task_keeps_its_place_and_those_before_it_are_raised() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     let ordered = fixture.queue(Workqueue::builder().max_active(1));
     fixture.runtime.block_on(async {
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -330,7 +256,7 @@ fn an_inactive_task_keeps_its_place_and_those_before_it_are_raised() {
 
 #[test]
 fn each_of_two_flushes_counts() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     // One item at a time: the work is pending as long as the gate is closed.
     let line = fixture.queue(Workqueue::builder().max_active(1));
     fixture.runtime.block_on(async {
@@ -371,7 +297,7 @@ fn each_of_two_flushes_counts() {
 
 #[test]
 fn frozen_aborted_and_complete_targets() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     fixture.runtime.block_on(async {
         // Frozen: raised all the same, and run as such after the thaw.
         let frozen = fixture.queue(Workqueue::builder());
@@ -420,7 +346,7 @@ fn unpinned_and_current_thread_runtimes() {
 
 #[test]
 fn an_unbound_queue_and_an_ordered_one() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::one_core();
     for builder in [Workqueue::builder().unbound(), Workqueue::builder().ordered()] {
         let queue = fixture.queue(builder);
         fixture.runtime.block_on(async {

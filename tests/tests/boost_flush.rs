@@ -6,15 +6,10 @@ use cmwq::runtime::{Builder, Runtime};
 use cmwq::sync::oneshot;
 use cmwq::task::JoinHandle;
 use cmwq::{Work, Workqueue};
+use cmwq_tests::inherit::is_urgent;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
-
-/// Does a worker of high priority run the caller?
-fn is_urgent() -> bool {
-    let name = std::thread::current().name().unwrap_or_default().to_owned();
-    name.starts_with("cmwq/") && name.ends_with('H')
-}
 
 /// One core, so that all is on the same CPU.
 fn one_core() -> Runtime {
