@@ -4,6 +4,7 @@
 use cmwq::Workqueue;
 use cmwq::runtime::{Builder, Runtime};
 use cmwq::task::JoinHandle;
+use cmwq_tests::inherit::Queue;
 use cmwq_tests::{finish, run, skip, until};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ fn one_core() -> Runtime {
 type Seen = (i32, i32, i32);
 
 /// Runs until its thread is more urgent than at the start, or for long. This returns when it runs.
-fn runs_until_raised(queue: &Workqueue) -> JoinHandle<Seen> {
+fn runs_until_raised(queue: &impl Queue) -> JoinHandle<Seen> {
     let (tell, begun) = mpsc::channel();
     let item = queue.spawn(async move {
         let (start, before) = (Instant::now(), nice());
@@ -45,8 +46,13 @@ fn runs_until_raised(queue: &Workqueue) -> JoinHandle<Seen> {
     item
 }
 
-/// Raises a running item by `raise`, and looks at its thread then and afterwards.
-fn raised(test: &str, raise: fn(&Workqueue, &Workqueue, JoinHandle<Seen>) -> Seen) {
+/// Raises a running task, of the queue or of the default one, by `raise`, and looks at its thread then
+/// and afterwards.
+fn raised(
+    test: &str,
+    is_of_queue: bool,
+    raise: fn(&Workqueue, &Workqueue, JoinHandle<Seen>) -> Seen,
+) {
     run(test, || {
         if !is_permitted() {
             return skip(test, "the process may not lower nice values");
@@ -54,7 +60,11 @@ fn raised(test: &str, raise: fn(&Workqueue, &Workqueue, JoinHandle<Seen>) -> See
         let runtime = one_core();
         let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
         let high = Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap();
-        let (before, during, thread) = raise(&normal, &high, runs_until_raised(&normal));
+        let task = match is_of_queue {
+            true => runs_until_raised(&normal),
+            false => runs_until_raised(&runtime),
+        };
+        let (before, during, thread) = raise(&normal, &high, task);
         assert_eq!(before, nice(), "a worker of normal priority");
         assert_eq!(during, -20);
         until("the thread runs another item, as before", || {
@@ -68,23 +78,27 @@ fn raised(test: &str, raise: fn(&Workqueue, &Workqueue, JoinHandle<Seen>) -> See
 
 #[test]
 fn the_thread_of_an_awaited_item_is_more_urgent_until_it_ends() {
-    raised("the_thread_of_an_awaited_item_is_more_urgent_until_it_ends", |_, high, item| {
-        finish(high.spawn(item)).unwrap().unwrap()
-    });
+    let test = "the_thread_of_an_awaited_item_is_more_urgent_until_it_ends";
+    raised(test, true, |_, high, item| finish(high.spawn(item)).unwrap().unwrap());
+}
+
+#[test]
+fn the_thread_of_an_awaited_task_of_the_default_queue_is_too() {
+    let test = "the_thread_of_an_awaited_task_of_the_default_queue_is_too";
+    raised(test, false, |_, high, task| finish(high.spawn(task)).unwrap().unwrap());
 }
 
 #[test]
 fn the_thread_of_an_item_of_a_flushed_queue_is_too() {
-    raised("the_thread_of_an_item_of_a_flushed_queue_is_too", |normal, high, item| {
+    let test = "the_thread_of_an_item_of_a_flushed_queue_is_too";
+    raised(test, true, |normal, high, item| {
         finish(high.spawn(normal.flush())).unwrap();
         finish(item).unwrap()
     });
 }
 
-/// A handle that is dropped lowers it again while the item runs.
-#[test]
-fn a_dropped_handle_gives_the_thread_back() {
-    let test = "a_dropped_handle_gives_the_thread_back";
+/// A handle that is dropped lowers it again while the task runs.
+fn given_back(test: &str, is_of_queue: bool) {
     run(test, || {
         if !is_permitted() {
             return skip(test, "the process may not lower nice values");
@@ -93,7 +107,7 @@ fn a_dropped_handle_gives_the_thread_back() {
         let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
         let high = Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap();
         let (tell, news) = mpsc::channel();
-        let item = normal.spawn(async move {
+        let body = async move {
             let (start, before) = (Instant::now(), nice());
             tell.send(true).unwrap();
             let spin_while = |is: &dyn Fn(i32) -> bool| {
@@ -105,13 +119,24 @@ fn a_dropped_handle_gives_the_thread_back() {
             tell.send(nice() < before).unwrap();
             spin_while(&|nice| nice < before);
             tell.send(nice() == before).unwrap();
-        });
+        };
+        let task = if is_of_queue { normal.spawn(body) } else { runtime.spawn(body) };
         let wait = || news.recv_timeout(Duration::from_secs(30)).unwrap();
         assert!(wait(), "it runs");
-        let waiter = high.spawn(item);
+        let waiter = high.spawn(task);
         assert!(wait(), "raised while it is awaited");
         waiter.abort();
         assert!(finish(waiter).unwrap_err().is_cancelled());
         assert!(wait(), "lowered, although it still runs");
     });
+}
+
+#[test]
+fn a_dropped_handle_gives_the_thread_back() {
+    given_back("a_dropped_handle_gives_the_thread_back", true);
+}
+
+#[test]
+fn a_dropped_handle_of_a_task_of_the_default_queue_does_too() {
+    given_back("a_dropped_handle_of_a_task_of_the_default_queue_does_too", false);
 }

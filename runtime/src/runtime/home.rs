@@ -11,14 +11,18 @@
 //! caller who has a reference.) On a thread of the runtime, which has a reference, nothing else is
 //! needed.
 //!
+//! Tasks that are raised, whose turns somebody else may bring about, leave what is to be done to the
+//! boosts, which hold a reference for each.
+//!
 //! Elsewhere there is one gap: a task that was put into a queue may run and complete at once, be the
 //! last, and the runtime may go, before the thread that queued it has woken a worker. It takes a
 //! reference before, while the task cannot have completed.
 
 use super::Shared;
 use crate::context;
-use crate::task::{Notified, RawTask, Schedule};
+use crate::task::{JoinError, Keep, Notified, RawTask, Schedule};
 use crate::worker::Local;
+use crate::workqueue::{boost, current};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -93,5 +97,36 @@ impl Schedule for Home {
 
     fn task_panicked(&self) {
         self.shared().task_panicked();
+    }
+
+    fn hasten(&self, task: RawTask) -> Option<Keep> {
+        boost::hasten(task)
+    }
+
+    fn raised_poll_begins(&self, task: RawTask) {
+        boost::raised_poll_begins(task);
+    }
+
+    fn raised_poll_ended(&self, task: RawTask) {
+        boost::raised_poll_ended(task);
+    }
+
+    fn unbond(&self, task: RawTask) {
+        boost::task_is_done(task);
+    }
+
+    #[inline]
+    fn awaited(&self, task: RawTask) -> Result<(), JoinError> {
+        if current::notes_waits() || task.is_bonded() {
+            boost::handle_polled(task, self.0.as_ptr());
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn handle_dropped(&self, task: RawTask) {
+        if task.is_bonded() {
+            boost::handle_dropped(task);
+        }
     }
 }

@@ -46,6 +46,7 @@ where
     const VTABLE: Vtable = Vtable {
         poll: harness::poll::<F, S>,
         schedule: harness::schedule::<F, S>,
+        hasten: harness::hasten::<F, S>,
         aborted: harness::aborted::<F, S>,
         dealloc: harness::dealloc::<F, S>,
         read_output: harness::read_output::<F, S>,

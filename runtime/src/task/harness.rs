@@ -4,10 +4,12 @@
 //! waker) runs under `catch_unwind`: a panic must not cost the runtime a worker.
 
 use super::cell::{Cell, Stage};
-use super::raw::{Header, Notified, Output, RawTask, Start};
-use super::state::{COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnHandleDrop, OnIdle};
+use super::raw::{Header, Notified, Output, RawTask, Start, Turn};
+use super::state::{
+    BONDED, COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnHandleDrop, OnIdle, OnIdleRaised,
+};
 use super::waker::waker_ref;
-use super::{JoinError, Schedule};
+use super::{JoinError, Keep, Schedule};
 use crate::contain::{contain, discard};
 use std::any::Any;
 use std::future::Future;
@@ -78,8 +80,26 @@ where
             OnIdle::Idle => {}
             // The reference that we were given goes on to the queue.
             OnIdle::Requeue => self.cell().scheduler.requeue(Notified::new(self.raw())),
+            OnIdle::Raised => self.idle_raised(),
             OnIdle::Dealloc => self.raw().dealloc(),
         }
+    }
+
+    /// The same of a task that is raised, perhaps since its poll began, or was polled ahead.
+    #[cold]
+    fn idle_raised(&self) {
+        let (raw, scheduler) = (self.raw(), &self.cell().scheduler);
+        scheduler.raised_poll_ended(raw);
+        match raw.state().end_raised_poll() {
+            OnIdleRaised::Idle => {}
+            OnIdleRaised::Hasten => drop(scheduler.hasten(raw)),
+            OnIdleRaised::Requeue => {
+                // Until the queue has it.
+                let _keep = scheduler.hasten(raw);
+                return scheduler.requeue(Notified::new(raw));
+            }
+        }
+        raw.ref_dec(1);
     }
 
     /// RUNNING to COMPLETE with the result, and everything that follows from it.
@@ -99,6 +119,9 @@ where
         let _ = self.set_stage(Stage::Finished(result));
 
         let before = self.raw().state().complete();
+        if before.has(BONDED) {
+            self.cell().scheduler.unbond(self.raw());
+        }
         if !before.has(JOIN_INTEREST) {
             // Nobody will read it. A panic of the drop has nobody to go to either.
             if let Err(panic) = self.set_stage(Stage::Consumed) {
@@ -182,24 +205,30 @@ unsafe fn drop_waker(slot: *mut ManuallyDrop<Option<Waker>>) {
 /// # Safety
 ///
 /// See [`super::raw::Vtable`].
-pub(super) unsafe fn poll<F, S>(header: NonNull<Header>)
+pub(super) unsafe fn poll<F, S>(header: NonNull<Header>, turn: Turn)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
     S: Schedule,
 {
-    // SAFETY: the caller gives the queue's reference.
+    // SAFETY: the caller gives a reference.
     let harness = unsafe { Harness::<F, S>::new(header) };
     let raw = harness.raw();
     let id = raw.header().id;
-    match harness.cell().scheduler.start(raw) {
+    let start = match turn {
+        Turn::Queued => harness.cell().scheduler.start(raw),
+        Turn::Ahead => raw.overtake(),
+    };
+    match start {
         Start::Poll => {}
+        Start::PollRaised => harness.cell().scheduler.raised_poll_begins(raw),
         Start::Cancel => {
             harness.complete(Err(harness.cell().scheduler.cancel_error(id)));
             return;
         }
         Start::Skip => return harness.idle(),
         Start::Leave => return,
+        Start::Stale => return raw.ref_dec(1),
     }
     let waker = waker_ref(header);
     let mut cx = Context::from_waker(&waker);
@@ -227,6 +256,20 @@ where
     let harness = unsafe { Harness::<F, S>::new(header) };
     let task = Notified::new(harness.raw());
     harness.cell().scheduler.schedule(task);
+}
+
+/// # Safety
+///
+/// See [`super::raw::Vtable`].
+pub(super) unsafe fn hasten<F, S>(header: NonNull<Header>) -> Option<Keep>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: the caller holds a reference.
+    let harness = unsafe { Harness::<F, S>::new(header) };
+    harness.cell().scheduler.hasten(harness.raw())
 }
 
 /// # Safety

@@ -1,9 +1,10 @@
 //! A scheduler for tests: a queue, a real owned list, and a ledger of what is alive.
 
-use super::{Birth, Id, JoinHandle, Notified, OwnedTasks, RawTask, Schedule};
+use super::{Birth, Id, JoinHandle, Keep, Notified, OwnedTasks, RawTask, Schedule, TaskRef};
 use crate::sync_types::{Mutex, UnsafeCell, lock};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -61,6 +62,8 @@ pub(crate) struct Mock(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Vec<Notified>>,
+    /// Those that are to be polled ahead of it.
+    hastened: Mutex<Vec<TaskRef>>,
     owned: OwnedTasks,
     panics: AtomicUsize,
     ledger: Ledger,
@@ -76,6 +79,7 @@ impl Mock {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Shared {
             queue: Mutex::new(Vec::new()),
+            hastened: Mutex::new(Vec::new()),
             owned: OwnedTasks::new(1),
             panics: AtomicUsize::new(0),
             ledger: Ledger::default(),
@@ -110,9 +114,19 @@ impl Mock {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.spawn_with_ref(future).1
+    }
+
+    /// The same, with a reference to it.
+    pub(crate) fn spawn_with_ref<F>(&self, future: F) -> (TaskRef, JoinHandle<F::Output>)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         let (task, handle) = self.task(future);
+        let reference = TaskRef::new(RawTask::new(NonNull::from(task.header())));
         self.enqueue(task);
-        handle
+        (reference, handle)
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -147,6 +161,12 @@ impl Mock {
         std::iter::from_fn(|| self.pop()).map(Notified::run).count()
     }
 
+    /// Gives each task that was hastened its turn ahead of the queue.
+    pub(crate) fn run_ahead(&self) -> usize {
+        let next = || lock(&self.0.hastened).pop();
+        std::iter::from_fn(next).map(TaskRef::run_ahead).count()
+    }
+
     /// Nothing is left of any task.
     pub(crate) fn assert_all_gone(&self) {
         assert_eq!(self.queued(), 0);
@@ -169,6 +189,12 @@ impl Schedule for InCell {
     fn release(&self, task: RawTask) -> bool {
         self.tracked.touch();
         self.mock.0.owned.release(task)
+    }
+
+    fn hasten(&self, task: RawTask) -> Option<Keep> {
+        self.tracked.touch();
+        lock(&self.mock.0.hastened).push(TaskRef::new(task));
+        None
     }
 
     fn task_panicked(&self) {

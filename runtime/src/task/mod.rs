@@ -10,7 +10,7 @@
 //!
 //! # The state word
 //!
-//! Six flags and a reference count in one atomic (`state`):
+//! Nine flags and a reference count in one atomic (`state`); three are below:
 //!
 //! ```text
 //!            wake                take from queue               Pending
@@ -37,8 +37,32 @@
 //!   completer that finds the flag uses the waker up (a wake by value), and the flag stays set:
 //!   nobody drops what is left in the slot.
 //!
-//! References: the owned list (until completion), the queue (while PENDING or RUNNING), the
-//! `JoinHandle`, each waker and each `AbortHandle`.
+//! # Ahead of the queue
+//!
+//! What an urgent task waits for should not stand in line, and the queues of `cmwq::spawn` have no
+//! lock under which a task could be taken out. So it stays where it is, and somebody else polls it:
+//!
+//! ```text
+//!               overtake                     Pending, or Ready
+//!   PENDING ----------------> RUNNING ---------------------------> idle or COMPLETE
+//!   entry in a queue          OVERTAKEN                            OVERTAKEN
+//!                                                                     |
+//!                     the entry's turn: not PENDING, dropped <--------+--------> woken: PENDING again,
+//!                                                                                by the same entry
+//! ```
+//!
+//! - OVERTAKEN: the task's entry, with its reference, is still in a queue. While it is set nobody
+//!   makes another entry: a wake sets PENDING, and the old entry will do. So there is still at most
+//!   one, and the link in the header, which the entry owns, is used once. Whoever takes the entry
+//!   from the queue clears the flag in the same step in which it learns whether it is its turn.
+//! - RAISED: each step to PENDING also calls [`Schedule::hasten`], which is to bring about a turn
+//!   ahead. Before the entry is queued, while the caller's reference is sure to keep the task.
+//!   Raising a sleeping or running task has it polled once more: in that poll it tells what it waits
+//!   for.
+//! - BONDED: the scheduler keeps something about the task, and is told when it completes.
+//!
+//! References: the owned list (until completion), the queue's entry and the poller (one while PENDING
+//! or RUNNING; both while OVERTAKEN), the `JoinHandle`, each waker, `AbortHandle` and `TaskRef`.
 //!
 //! # Rejected
 //!
@@ -65,6 +89,7 @@ mod raw;
 mod spawn;
 mod state;
 mod task_local;
+mod task_ref;
 mod waker;
 mod work;
 
@@ -89,10 +114,16 @@ pub(crate) use cell::Birth;
 pub(crate) use owned::{Orphan, OwnedTasks};
 pub(crate) use raw::{Header, Notified, RawTask, Start};
 pub(crate) use state::OnIdle;
+pub(crate) use task_ref::TaskRef;
 pub(crate) use waker::is_task_waker;
 pub(crate) use work::WorkTask;
 
+use std::any::Any;
 use std::future::Future;
+use std::sync::Arc;
+
+/// Whatever keeps a scheduler.
+pub(crate) type Keep = Arc<dyn Any + Send + Sync>;
 
 /// What a task knows of its scheduler.
 pub(crate) trait Schedule: Send + Sync + Sized + 'static {
@@ -110,7 +141,22 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     /// The task panicked; its error is stored.
     fn task_panicked(&self);
 
-    // What workqueues want to know. The default queue does not.
+    // What the default queue wants to know of tasks for which somebody urgent waits.
+
+    /// The task is to be polled soon: it is PENDING, in a queue or about to be, and somebody urgent
+    /// waits for it, or did a moment ago. The caller has a reference. What is returned keeps the scheduler, since the task may now complete
+    /// before it is in its queue.
+    fn hasten(&self, _task: RawTask) -> Option<Keep> {
+        None
+    }
+    /// This thread begins to poll the task, which was raised before.
+    fn raised_poll_begins(&self, _task: RawTask) {}
+    /// It has polled the task, which is raised or was polled ahead of its turn, and is not complete.
+    fn raised_poll_ended(&self, _task: RawTask) {}
+    /// The task is complete, and was bonded.
+    fn unbond(&self, _task: RawTask) {}
+
+    // What workqueues want to know. The default queue wants to know of awaits only.
 
     /// The task comes from a queue: does this thread poll it?
     #[inline]

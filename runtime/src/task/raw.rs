@@ -1,7 +1,9 @@
 //! What the scheduler sees of a task: a header, and a pointer to it.
 
-use super::state::{ABORT, OnAbort, OnIdle, OnWake, State};
-use super::{Id, JoinError};
+use super::state::{
+    ABORT, BONDED, OVERTAKEN, OnAbort, OnAnyWake, OnIdle, OnWake, RAISED, Snapshot, State,
+};
+use super::{Id, JoinError, Keep};
 use crate::sync_types::UnsafeCell;
 use crate::sync_types::atomic::{AtomicPtr, AtomicU16, Ordering};
 use std::panic::Location;
@@ -39,10 +41,14 @@ pub(super) struct OwnedLinks {
 
 /// The typed operations. All take a pointer to a live task.
 pub(super) struct Vtable {
-    /// Polls (or cancels) the task; consumes the queue's reference.
-    pub(super) poll: unsafe fn(NonNull<Header>),
+    /// Polls (or cancels) the task; consumes the queue's reference, or of a turn ahead of the queue
+    /// another one.
+    pub(super) poll: unsafe fn(NonNull<Header>, Turn),
     /// Hands the task to its scheduler, with the queue's reference.
     pub(super) schedule: unsafe fn(NonNull<Header>),
+    /// Tells its scheduler that it was woken while it is raised; see
+    /// [`Schedule::hasten`](super::Schedule::hasten).
+    pub(super) hasten: unsafe fn(NonNull<Header>) -> Option<Keep>,
     /// Tells its scheduler that it was aborted while it waits in a queue.
     pub(super) aborted: unsafe fn(NonNull<Header>),
     /// Frees it; no reference is left.
@@ -55,16 +61,49 @@ pub(super) struct Vtable {
     pub(super) waits_in_worklist: bool,
 }
 
+/// How a thread comes to poll a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It took it from a queue.
+    Queued,
+    /// Whatever queue it is in: its entry stays there.
+    Ahead,
+}
+
 /// What a thread does with a task that it took from a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
     Poll,
+    /// Poll it: somebody urgent waits for it.
+    PollRaised,
     /// It was aborted: complete it without a poll.
     Cancel,
     /// It does not complete, and is not polled either.
     Skip,
     /// Nothing: the scheduler has kept the queue's reference.
     Leave,
+    /// Nothing but giving the reference back: the task was polled ahead of its turn.
+    Stale,
+}
+
+impl Start {
+    #[inline]
+    fn of(before: Snapshot) -> Self {
+        if !before.has(ABORT | RAISED | OVERTAKEN) { Self::Poll } else { Self::of_other(before) }
+    }
+
+    #[cold]
+    fn of_other(before: Snapshot) -> Self {
+        if !before.is_due() {
+            Self::Stale
+        } else if before.has(ABORT) {
+            Self::Cancel
+        } else if before.has(RAISED) {
+            Self::PollRaised
+        } else {
+            Self::Poll
+        }
+    }
 }
 
 /// A pointer to a live task. Copy, and counts nothing: the types around it own references.
@@ -112,7 +151,13 @@ impl RawTask {
     /// PENDING to RUNNING.
     #[inline]
     pub(super) fn start_poll(self) -> Start {
-        if self.state().start_poll().has(ABORT) { Start::Cancel } else { Start::Poll }
+        Start::of(self.state().start_poll())
+    }
+
+    /// The same, while its entry stays in a queue.
+    #[cold]
+    pub(super) fn overtake(self) -> Start {
+        Start::of_other(self.state().overtake())
     }
 
     /// RUNNING to idle, or back to PENDING.
@@ -123,9 +168,39 @@ impl RawTask {
 
     #[inline]
     pub(super) fn wake_by_ref(self) {
-        if self.state().wake_by_ref() == OnWake::Schedule {
-            self.schedule();
+        match self.state().wake_by_ref() {
+            OnWake::Nothing | OnWake::Dealloc => {}
+            OnWake::Schedule => self.schedule(),
+            OnWake::Raised => self.wake_raised(),
         }
+    }
+
+    #[cold]
+    fn wake_raised(self) {
+        self.follow(self.state().wake_raised());
+    }
+
+    /// What follows a wake of any task by somebody who keeps a reference.
+    pub(super) fn follow(self, wake: OnAnyWake) {
+        // SAFETY: the caller has a reference.
+        let hasten = || unsafe { (self.header().vtable.hasten)(self.0) };
+        match wake {
+            OnAnyWake::Nothing => {}
+            OnAnyWake::Schedule => self.schedule(),
+            OnAnyWake::ScheduleRaised => {
+                // First, while the queue's reference is known to be there. What it returns keeps the
+                // scheduler, should the task complete at once.
+                let _keep = hasten();
+                self.schedule();
+            }
+            OnAnyWake::Hasten => drop(hasten()),
+        }
+    }
+
+    /// Does its scheduler keep something about it?
+    #[inline]
+    pub(crate) fn is_bonded(self) -> bool {
+        self.state().load().has(BONDED)
     }
 
     #[inline]
@@ -133,6 +208,10 @@ impl RawTask {
         match self.state().wake_by_value() {
             OnWake::Nothing => {}
             OnWake::Schedule => self.schedule(),
+            OnWake::Raised => {
+                self.wake_raised();
+                self.ref_dec(1);
+            }
             OnWake::Dealloc => self.dealloc(),
         }
     }
@@ -140,7 +219,7 @@ impl RawTask {
     pub(super) fn abort(self) {
         match self.state().abort() {
             OnAbort::Nothing => {}
-            OnAbort::Schedule => self.schedule(),
+            OnAbort::Woken(then) => self.follow(then),
             // SAFETY: whoever aborts has a reference.
             OnAbort::Waits => unsafe { (self.header().vtable.aborted)(self.0) },
         }
@@ -148,7 +227,7 @@ impl RawTask {
 }
 
 /// A task on its way to a poll: the reference that a queue owns. There is at most one per task,
-/// since only the transition to PENDING makes one.
+/// since only the transition to PENDING makes one, and not while OVERTAKEN says that there is one.
 pub(crate) struct Notified(RawTask);
 
 // SAFETY: the futures of tasks are Send, and the header is made of atomics and of fields guarded
@@ -199,7 +278,7 @@ impl Notified {
     pub(crate) fn run(self) {
         let raw = self.into_raw_task();
         // SAFETY: `self` was the queue's reference, and poll consumes it.
-        unsafe { (raw.header().vtable.poll)(raw.pointer()) }
+        unsafe { (raw.header().vtable.poll)(raw.pointer(), Turn::Queued) }
     }
 
     pub(super) fn into_raw_task(self) -> RawTask {

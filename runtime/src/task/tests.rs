@@ -364,3 +364,97 @@ fn what_is_held_and_what_is_owned_are_counted_at_once() {
     });
     mock.assert_all_gone();
 }
+
+#[test]
+fn a_turn_ahead_leaves_the_entry_in_the_queue() {
+    let mock = Mock::new();
+    let (task, handle) = mock.spawn_with_ref(async { 42 });
+    task.clone().run_ahead();
+    assert_eq!(output(handle).unwrap(), 42);
+    assert_eq!(mock.queued(), 1);
+    task.clone().run_ahead();
+    assert_eq!(mock.run(), 1, "the entry, which polls nothing");
+    drop(task);
+    mock.assert_all_gone();
+}
+
+#[test]
+fn an_overtaken_task_that_is_woken_is_polled_by_its_entry() {
+    let mock = Mock::new();
+    let (future, place) = sleeper();
+    let (task, handle) = mock.spawn_with_ref(future);
+    task.clone().run_ahead();
+    let waker = place.lock().unwrap().take().expect("polled");
+    waker.wake_by_ref();
+    waker.wake();
+    assert_eq!(mock.queued(), 1, "no second entry");
+    assert_eq!(mock.run(), 1);
+    drop(place.lock().unwrap().take().expect("polled once more"));
+    handle.abort();
+    assert_eq!(mock.run(), 1);
+    assert!(output(handle).unwrap_err().is_cancelled());
+    drop(task);
+    mock.assert_all_gone();
+}
+
+#[test]
+fn a_raised_task_is_polled_once_more_and_hastened_at_each_wake() {
+    let mock = Mock::new();
+    let (future, place) = sleeper();
+    let wake = || place.lock().unwrap().take().expect("polled").wake();
+    let (task, handle) = mock.spawn_with_ref(future);
+    assert_eq!(mock.run(), 1);
+    drop(place.lock().unwrap().take());
+
+    assert!(!task.raise(), "nobody polls it");
+    assert_eq!((mock.queued(), mock.run_ahead()), (1, 1));
+    for _ in 0..2 {
+        wake();
+        assert_eq!((mock.queued(), mock.run_ahead()), (1, 1));
+    }
+    assert_eq!(mock.run(), 1, "the entry of the first time, which polls nothing");
+    wake();
+    assert_eq!((mock.queued(), mock.run_ahead()), (1, 1));
+
+    task.lower();
+    wake();
+    assert_eq!((mock.queued(), mock.run_ahead()), (1, 0));
+    assert_eq!(mock.run(), 1);
+    drop(place.lock().unwrap().take().expect("polled by its entry"));
+
+    // Complete: there is nothing to hasten.
+    handle.abort();
+    assert_eq!(mock.run(), 1);
+    assert!(output(handle).unwrap_err().is_cancelled());
+    assert!(!task.raise() && !task.bond());
+    assert_eq!((mock.queued(), mock.run_ahead()), (0, 0));
+    drop(task);
+    mock.assert_all_gone();
+}
+
+#[test]
+fn a_wake_during_a_turn_ahead_waits_for_the_entry_unless_raised() {
+    for is_raised in [false, true] {
+        let mock = Mock::new();
+        let mut polls = 0;
+        let (task, handle) = mock.spawn_with_ref(poll_fn(move |cx| {
+            polls += 1;
+            if polls == 1 {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(polls)
+        }));
+        if is_raised {
+            task.raise();
+            assert_eq!(mock.run_ahead(), 2, "hastened by the raise and by the wake");
+        } else {
+            task.clone().run_ahead();
+            assert!(!handle.is_finished());
+        }
+        assert_eq!(mock.run(), 1);
+        assert_eq!(output(handle).unwrap(), 2);
+        drop(task);
+        mock.assert_all_gone();
+    }
+}

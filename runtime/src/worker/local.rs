@@ -6,8 +6,9 @@ use crate::contain::contain;
 use crate::detect::{Gate, Watcher};
 use crate::pool::{Chain, Changes, Core};
 use crate::runtime::Shared;
-use crate::task::Notified;
+use crate::task::{Id, Notified};
 use std::cell::{Cell, OnceCell, RefCell};
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -219,6 +220,20 @@ impl Local {
             gate.close();
         }
         self.worker().epoch.enter(Phase::Runtime);
+    }
+
+    /// Runs `f`, which does not unwind, as the poll of another task than the one that this worker
+    /// polls: reports name that one.
+    pub(crate) fn stand_in(&self, id: Id, location: &'static Location<'static>, f: impl FnOnce()) {
+        let worker = self.worker();
+        let own_location = worker.location();
+        worker.set_location(location);
+        worker.set_task(Some(id));
+        let own = crate::context::set_current_task(Some(id));
+        f();
+        crate::context::set_current_task(own);
+        worker.set_task(own);
+        own_location.into_iter().for_each(|location| worker.set_location(location));
     }
 
     /// Runs code that may block, or is not ours, in phase *user*.

@@ -148,11 +148,14 @@ impl Local {
     }
 
     /// Moves a batch from the core's inject list to the ring, and takes the first.
+    #[inline]
     fn take_injected(&self) -> Option<Notified> {
+        if self.core().inject.is_empty() { None } else { self.take_batch() }
+    }
+
+    #[inline(never)]
+    fn take_batch(&self) -> Option<Notified> {
         let inject = &self.core().inject;
-        if inject.is_empty() {
-            return None;
-        }
         let ring = &self.worker().ring;
         let room = (super::ring::CAPACITY - ring.len()) / 2;
         let mut first = None;

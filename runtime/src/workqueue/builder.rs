@@ -105,13 +105,14 @@ impl Builder {
     /// Workers of high priority run the items, before and instead of others where the process may
     /// raise priorities.
     ///
-    /// While an item of such a queue polls the `JoinHandle` of a normal one, or flushes a work item,
-    /// that one inherits the priority, and so does what it awaits itself in this way; an inactive
-    /// one keeps its place, and those in front of it are hastened. It ends with the handle, or when
-    /// another task polls it. A flush of a whole queue hastens all that is in it until it is over, what
-    /// is queued meanwhile too. Not covered, since nobody can tell who is waited for: waits through
-    /// channels, mutexes and other primitives. Nor are tasks of [`cmwq::spawn`](crate::spawn), whose
-    /// queues have no lock and no second line. The kernel's workqueues inherit nothing.
+    /// While an item of such a queue polls the `JoinHandle` of a normal one or of a task of
+    /// [`cmwq::spawn`](crate::spawn), or flushes a work item, that one inherits the priority, and so
+    /// does what it awaits itself in this way; an inactive one keeps its place, and those in front of
+    /// it are hastened. It ends with the handle, or when another task polls it. A task of `cmwq::spawn`
+    /// may be polled once more than it was woken when it inherits. A flush of a whole queue hastens all
+    /// that is in it until it is over, what is queued meanwhile too. Not covered, since nobody can tell
+    /// who is waited for: waits through channels, mutexes and other primitives. The kernel's
+    /// workqueues inherit nothing.
     pub fn high_priority(mut self) -> Self {
         self.high_priority = true;
         self

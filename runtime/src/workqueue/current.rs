@@ -19,6 +19,8 @@ use std::sync::Arc;
 thread_local! {
     static CURRENT: Cell<(*const Arc<PoolWorkqueue>, *const Ticket)> =
         const { Cell::new((ptr::null(), ptr::null())) };
+    /// Is what this thread runs now, or ran last, something whose waits are noted?
+    static NOTES_WAITS: Cell<bool> = const { Cell::new(false) };
     /// The thread's CPU time when the item began, if it is measured.
     static BEGAN: Cell<Option<u64>> = const { Cell::new(None) };
 }
@@ -30,6 +32,7 @@ thread_local! {
 /// Both stay valid and in place until [`leave`] on this thread.
 pub(crate) unsafe fn enter(pwq: &Arc<PoolWorkqueue>, ticket: &Ticket) {
     CURRENT.set((pwq, ticket));
+    NOTES_WAITS.set(true);
     context::with_local(|local| {
         local.into_iter().for_each(|local| local.worker().set_queue(Some(pwq.id())));
     });
@@ -50,6 +53,7 @@ pub(crate) fn leave() {
         happened(EventKind::ExecuteEnd, pwq);
     });
     CURRENT.set((ptr::null(), ptr::null()));
+    NOTES_WAITS.set(false);
 }
 
 fn happened(kind: EventKind, pwq: &PoolWorkqueue) {
@@ -57,6 +61,27 @@ fn happened(kind: EventKind, pwq: &PoolWorkqueue) {
         let location = context::with_local(|local| local?.worker().location());
         context::current_task_id().zip(location)
     });
+}
+
+/// Does this thread run something that may pass its priority on? Possibly it did so last.
+#[inline]
+pub(crate) fn notes_waits() -> bool {
+    NOTES_WAITS.get()
+}
+
+/// For what is not an item.
+pub(super) fn note_waits(notes: bool) {
+    NOTES_WAITS.set(notes);
+}
+
+/// Runs `f`, which does not unwind, as if this thread ran no item: it polls something that is not of
+/// the item.
+pub(super) fn suspended(f: impl FnOnce()) {
+    let item = CURRENT.replace((ptr::null(), ptr::null()));
+    NOTES_WAITS.set(false);
+    f();
+    CURRENT.set(item);
+    NOTES_WAITS.set(true);
 }
 
 /// Calls `f` with the item that this thread is running.

@@ -44,6 +44,7 @@ impl Queue {
     /// Queues a future that nobody awaits.
     pub(super) fn spawn_detached<F>(
         &self,
+        place: Place,
         future: F,
         location: &'static Location<'static>,
     ) -> Result<(), NotTaken>
@@ -51,7 +52,7 @@ impl Queue {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.try_spawn(Place::Local, future, location).1 {
+        match self.try_spawn(place, future, location).1 {
             Some(orphan) => {
                 orphan.cancel();
                 Err(NotTaken)

@@ -204,7 +204,9 @@ impl Workqueue {
 impl Spawn for Workqueue {
     #[track_caller]
     fn spawn_obj(&self, future: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        self.queue.spawn_detached(future, Location::caller()).map_err(|_| SpawnError::shutdown())
+        self.queue
+            .spawn_detached(Place::Local, future, Location::caller())
+            .map_err(|_| SpawnError::shutdown())
     }
 }
 

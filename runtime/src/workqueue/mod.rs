@@ -67,12 +67,12 @@
 
 mod accounts;
 mod attrs;
-mod boost;
+pub(crate) mod boost;
 mod builder;
 mod colour;
 mod congested;
 mod cpu_error;
-mod current;
+pub(crate) mod current;
 mod current_work;
 mod drain;
 mod dump;

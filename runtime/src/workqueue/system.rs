@@ -1,6 +1,8 @@
 //! The queues that every runtime has.
 
 use super::Workqueue;
+use super::error::BuildError;
+use super::queue::Queue;
 use crate::runtime::{Handle, Shared};
 use std::sync::Arc;
 
@@ -13,17 +15,28 @@ pub(super) enum System {
     Freezable,
     UnboundLong,
     PowerEfficient,
+    StandIns,
 }
 
 impl System {
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
 }
 
 fn get(which: System) -> Workqueue {
-    let handle = Handle::current();
-    let shared: &Arc<Shared> = &handle.shared;
+    match get_of(which, &Handle::current().shared) {
+        Ok(queue) => Workqueue::new(queue),
+        Err(error) => panic!("a system workqueue was used for the first time, and {error}"),
+    }
+}
+
+/// The queue of high priority on which raised tasks of `cmwq::spawn` are hastened.
+pub(super) fn for_stand_ins(shared: &Arc<Shared>) -> Result<Arc<Queue>, BuildError> {
+    get_of(System::StandIns, shared)
+}
+
+fn get_of(which: System, shared: &Arc<Shared>) -> Result<Arc<Queue>, BuildError> {
     if let Some(queue) = shared.queues.system(which) {
-        return Workqueue::new(queue);
+        return Ok(queue);
     }
     let builder = Workqueue::builder();
     let builder = match which {
@@ -34,11 +47,10 @@ fn get(which: System) -> Workqueue {
         System::Freezable => builder.name("system_freezable").freezable(),
         System::UnboundLong => builder.name("system_unbound_long").unbound(),
         System::PowerEfficient => builder.name("system_power_efficient").power_efficient(),
+        System::StandIns => builder.name("system_boost").high_priority(),
     };
-    match builder.build_on(&handle) {
-        Ok(made) => Workqueue::new(shared.queues.keep(which, made.queue)),
-        Err(error) => panic!("a system workqueue was used for the first time, and {error}"),
-    }
+    let made = builder.build_on(&Handle { shared: shared.clone() })?;
+    Ok(shared.queues.keep(which, made.queue))
 }
 
 /// The bound queue for items that are done soon, as the kernel's `system_percpu_wq`.

@@ -4,10 +4,12 @@
 //! are Relaxed: the word itself has to publish them.
 
 mod abort;
+mod ahead;
 mod join;
 mod reference;
 mod wake;
 
+use super::TaskRef;
 use super::mock::{Mock, Tracked};
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
 use loom::thread::JoinHandle as Thread;
@@ -41,6 +43,7 @@ impl Future for Events {
 /// One task that waits for events.
 struct Model {
     mock: Mock,
+    task: TaskRef,
     seen: Arc<AtomicUsize>,
     waker: Arc<Mutex<Option<Waker>>>,
 }
@@ -56,8 +59,8 @@ impl Model {
             waker: Arc::clone(&waker),
             held: Some(mock.ledger().track()),
         };
-        let handle = mock.spawn(future);
-        (Self { mock, seen, waker }, handle)
+        let (task, handle) = mock.spawn_with_ref(future);
+        (Self { mock, task, seen, waker }, handle)
     }
 
     /// The task has been polled once: it sleeps, or is complete if it wants no event. Also returns
@@ -94,9 +97,10 @@ impl Model {
 
     /// Everything is dropped: the task has to be gone, without a panic on the way.
     fn finish(self) {
-        drop(self.waker.lock().unwrap().take());
-        assert_eq!(self.mock.panics(), 0);
-        self.mock.assert_all_gone();
+        let Self { mock, task, waker, .. } = self;
+        drop((waker.lock().unwrap().take(), task));
+        assert_eq!(mock.panics(), 0);
+        mock.assert_all_gone();
     }
 }
 

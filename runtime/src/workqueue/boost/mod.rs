@@ -4,7 +4,8 @@
 //! in, and as the workers of normal priority that serve it. So while it waits, the normal one is
 //! *raised*: it waits in the high-priority pool of its CPU (of an unbound queue: in the pool of the
 //! same CPUs with the lowest nice value), and if a worker polls it at this moment, that thread gets
-//! the nice value of high-priority workers, where the process may lower it.
+//! the nice value of high-priority workers, where the process may lower it. A task of `cmwq::spawn`
+//! is raised too, in another way, since it waits in lists without a lock: [`tasks`].
 //!
 //! # Who waits for whom
 //!
@@ -23,9 +24,10 @@
 //! - A `JoinHandle` has one poller at a time: an edge is cut when another task polls the handle, when
 //!   the handle is dropped, and when either side is done.
 //!
-//! Edges of tasks that are not urgent are recorded too, since those may be raised later, while they
-//! wait. A task that is awaited by a task of the default queue, or by a thread, records nothing and
-//! takes no lock.
+//! Edges of items that are not urgent are recorded too, since those may be raised later, while they
+//! wait. Awaits by tasks of `cmwq::spawn` and by threads are too many for that: they record nothing
+//! and take no lock. Such a task is polled once more when it is raised, and while it is, its
+//! awaits are recorded as those of an item.
 //!
 //! # Inactive items
 //!
@@ -44,17 +46,20 @@
 //! # What is not covered
 //!
 //! - Waiting through channels, mutexes and other primitives: who is waited for there is not known.
-//! - Tasks of `cmwq::spawn`, as waiters and as targets. They wait in slots, rings and inject lists
-//!   without a lock, from which none but the first can be taken, and know no second line to wait in:
-//!   a wake would have to look for one, and so would each spawn, which makes its first wake.
-//! - A worker between the taking of a task and its poll has the nice value that it had.
+//! - What a task of `cmwq::spawn` waits for inside of a combinator that polls only what was woken
+//!   (`FuturesUnordered`, `JoinSet`): the additional poll does not reach it. What it awaits after it
+//!   was raised is reached.
+//! - Tasks of `cmwq::spawn` of another runtime than that of their waiter, and calls of
+//!   `spawn_blocking`, which have threads to themselves.
+//! - A worker between the taking of an item and its poll has the nice value that it had.
 //!
 //! # Locks
 //!
 //! Raising and lowering is done under one lock of the process, so that a chain is changed as a whole,
 //! before all locks of the queues but the control of a work item, and never under that. The lock of
 //! `Waits` is the last of all. An edge that is not raised is recorded and cut without the first one.
-//! Under the first one an urgent pool may be made, at first use.
+//! Under the first one an urgent pool may be made, at first use, and tasks of `cmwq::spawn` are queued.
+//! The table of those has a lock under which only an edge is recorded.
 //!
 //! # Rejected
 //!
@@ -64,17 +69,22 @@
 //! - *Raising in place*, by a second key in the worklist: a normal pool's workers stay where they
 //!   are in the system's scheduler, behind a hog of their CPU.
 
+mod awaited;
 mod ledger;
 mod raise;
+mod tasks;
 mod thread;
 mod waits;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;
 
+pub(super) use awaited::Awaited;
 pub(super) use ledger::Ledger;
 pub(super) use raise::FlushBonds;
-pub(super) use raise::Item;
 pub(crate) use raise::{Bond, Bonds};
+pub(crate) use tasks::{
+    handle_dropped, handle_polled, hasten, raised_poll_begins, raised_poll_ended, task_is_done,
+};
 pub(super) use thread::{begin, end};
 pub(super) use waits::Waits;

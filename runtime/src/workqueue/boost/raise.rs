@@ -1,8 +1,10 @@
 //! Raising and lowering the items of a pool_workqueue.
 
+use super::awaited::Awaited;
 use super::ledger::Entry;
+use super::tasks;
 use super::thread;
-use super::waits::{Target, Waits};
+use super::waits::Waits;
 use crate::unpoison::Unpoison;
 use crate::workqueue::accounts::{ItemId, Place};
 use crate::workqueue::current;
@@ -32,12 +34,9 @@ impl PartialEq for Item {
     }
 }
 
-impl Target for Item {
-    fn alone<R>(&self, f: impl FnOnce() -> R) -> R {
-        alone(f)
-    }
-
-    fn raise(&self) -> Option<Arc<Waits<Self>>> {
+impl Item {
+    /// Inside of `alone`.
+    pub(super) fn raise(&self) -> Option<Arc<Waits<Awaited>>> {
         match self.id {
             Some(id) => self.pwq.raise(id),
             None => {
@@ -47,7 +46,8 @@ impl Target for Item {
         }
     }
 
-    fn lower(&self) -> Option<Arc<Waits<Self>>> {
+    /// Inside of `alone`.
+    pub(super) fn lower(&self) -> Option<Arc<Waits<Awaited>>> {
         match self.id {
             Some(id) => self.pwq.lower(id),
             None => {
@@ -58,14 +58,17 @@ impl Target for Item {
     }
 }
 
-/// What the item that this thread runs waits for.
-fn own_waits() -> Option<Arc<Waits<Item>>> {
-    current::with(|current| current.and_then(|(pwq, ticket)| pwq.waits(ticket)))
+/// What the item that this thread runs, or the raised task, waits for.
+pub(super) fn own_waits() -> Option<Arc<Waits<Awaited>>> {
+    current::with(|current| match current {
+        Some((pwq, ticket)) => pwq.waits(ticket),
+        None => tasks::own_waits_of_task(),
+    })
 }
 
 impl PoolWorkqueue {
     /// The edges of an item that is in flight.
-    fn waits(&self, ticket: &Ticket) -> Option<Arc<Waits<Item>>> {
+    fn waits(&self, ticket: &Ticket) -> Option<Arc<Waits<Awaited>>> {
         self.with_boosts(|_, boosts| {
             let item = ticket.get()?;
             let is_urgent = self.is_urgent() || boosts.is_raised(item);
@@ -88,7 +91,7 @@ impl PoolWorkqueue {
         }
     }
 
-    fn set_awaiter(self: &Arc<Self>, ticket: &Ticket, waits: Option<Arc<Waits<Item>>>) {
+    fn set_awaiter(self: &Arc<Self>, ticket: &Ticket, waits: Option<Arc<Waits<Awaited>>>) {
         ticket.set_awaited(waits.is_some());
         let changed = self.with_boosts(|books, boosts| {
             let index = ticket.get()?;
@@ -100,7 +103,7 @@ impl PoolWorkqueue {
             if is_same {
                 return None;
             }
-            let item = Item { pwq: self.clone(), id: Some(books.id(index)) };
+            let item = Awaited::Item(Item { pwq: self.clone(), id: Some(books.id(index)) });
             let is_urgent = waits.as_ref().is_some_and(|waits| waits.record(&item));
             Some((boosts.set_awaiter(index, waits.clone()), is_urgent, item))
         });
@@ -119,14 +122,14 @@ impl PoolWorkqueue {
     pub(in crate::workqueue) fn bond(self: &Arc<Self>, ticket: &Ticket) -> Option<Bond> {
         let waits = own_waits()?;
         let item = self.with_boosts(|books, _| {
-            Some(Item { pwq: self.clone(), id: Some(books.id(ticket.get()?)) })
+            Some(Awaited::Item(Item { pwq: self.clone(), id: Some(books.id(ticket.get()?)) }))
         })?;
         let is_urgent = waits.record(&item);
         Some(Bond { waits, item, is_urgent })
     }
 
     /// Inside of `alone`.
-    fn raise(&self, id: ItemId) -> Option<Arc<Waits<Item>>> {
+    fn raise(&self, id: ItemId) -> Option<Arc<Waits<Awaited>>> {
         if self.is_urgent() {
             return None;
         }
@@ -176,7 +179,7 @@ impl PoolWorkqueue {
     }
 
     /// Inside of `alone`.
-    fn lower(&self, id: ItemId) -> Option<Arc<Waits<Item>>> {
+    fn lower(&self, id: ItemId) -> Option<Arc<Waits<Awaited>>> {
         let (waits, is_pressed) = self.with_boosts(|books, boosts| {
             if !books.is_alive(id) || !boosts.lower(id.index) {
                 return None;
@@ -211,7 +214,8 @@ impl FlushBonds {
             return;
         }
         let bond = |pwq: &Arc<PoolWorkqueue>| {
-            let (waits, item) = (waits.clone()?, Item { pwq: pwq.clone(), id: None });
+            let item = Awaited::Item(Item { pwq: pwq.clone(), id: None });
+            let waits = waits.clone()?;
             let is_urgent = waits.record(&item);
             let bond = Bond { waits, item, is_urgent };
             bond.raise();
@@ -225,8 +229,8 @@ impl FlushBonds {
 
 /// The edge of a flush to the queueing that it waits for. Cut when dropped: not under a lock.
 pub(crate) struct Bond {
-    waits: Arc<Waits<Item>>,
-    item: Item,
+    waits: Arc<Waits<Awaited>>,
+    item: Awaited,
     is_urgent: bool,
 }
 
@@ -247,18 +251,18 @@ impl Drop for Bond {
 
 /// The edges of an item that is done.
 pub(crate) struct Bonds {
-    item: Item,
-    entry: Entry<Arc<Waits<Item>>>,
+    item: Awaited,
+    entry: Entry<Arc<Waits<Awaited>>>,
 }
 
 impl Bonds {
     pub(in crate::workqueue) fn of(
         pwq: &Arc<PoolWorkqueue>,
         id: ItemId,
-        boosts: &mut super::Ledger<Arc<Waits<Item>>>,
+        boosts: &mut super::Ledger<Arc<Waits<Awaited>>>,
     ) -> Option<Self> {
         let entry = boosts.remove(id.index)?;
-        Some(Self { item: Item { pwq: pwq.clone(), id: Some(id) }, entry })
+        Some(Self { item: Awaited::Item(Item { pwq: pwq.clone(), id: Some(id) }), entry })
     }
 
     /// Not under a lock.

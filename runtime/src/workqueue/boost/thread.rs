@@ -60,7 +60,7 @@ pub(super) fn raise(pwq: &PoolWorkqueue, item: Option<usize>) {
 }
 
 /// Lowers a thread's nice value as far as the process may, as that of high-priority workers.
-fn make_urgent(tid: i32, normal: i32) {
+pub(super) fn make_urgent(tid: i32, normal: i32) {
     if sys::thread::set_nice(tid, HIGH_NICE).is_err() {
         let lowest = HIGH_NICE.max(sys::limits::lowest_nice());
         if lowest < normal {

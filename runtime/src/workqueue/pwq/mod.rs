@@ -26,7 +26,7 @@ use crate::pool::{Key, LineHold, QueueId, RescuerHold, WorkerPool};
 use crate::sync_types::{Mutex, MutexGuard, lock};
 use crate::task::Notified;
 use crate::workqueue::accounts::{Accounts, Finished, Place, Task};
-use crate::workqueue::boost::{Bonds, Item, Ledger, Waits};
+use crate::workqueue::boost::{Awaited, Bonds, Ledger, Waits};
 use crate::workqueue::current;
 use crate::workqueue::events::{self, EventKind};
 use crate::workqueue::flush::{Flushes, Gathering};
@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 pub(in crate::workqueue) type Books = Accounts<Notified, Spot, Arc<Loan>>;
-pub(in crate::workqueue) type Boosts = Ledger<Arc<Waits<Item>>>;
+pub(in crate::workqueue) type Boosts = Ledger<Arc<Waits<Awaited>>>;
 
 /// Where an item waits that was put into a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
