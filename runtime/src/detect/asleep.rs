@@ -1,22 +1,39 @@
 //! One look at a holder: does it sleep inside user code at this moment?
+//!
+//! Most calls in which a thread sleeps last long enough that one look says all. A wait for a lock or a
+//! page does not: contended locks are held for a microsecond, and a core that changes hands at each of
+//! them loses more than it gains, since the former holder comes back while the new one begins, and the
+//! two, one of them with the lock, share a CPU. So such a sleep has to be met twice.
 
 use crate::pool::{Claim, Core};
-use crate::sys::proc::{Look, SyscallFile};
+use crate::sys::proc::SyscallFile;
 use crate::worker::{Phase, Stamp, Worker};
+
+/// A holder that sleeps.
+#[derive(Clone, Copy)]
+pub(super) struct Asleep {
+    pub(super) claim: Claim,
+    /// It counts when it is met again.
+    pub(super) is_often_short: bool,
+}
 
 /// What a worker that returns accuses the holder of the core of.
 pub(crate) fn asleep(core: &Core) -> Option<Claim> {
     let holder = core.crew.get(core.holder())?;
     let stamp = holder.epoch.load();
-    let asleep =
-        stamp.phase() == Phase::User && core.hunch.guess(|| asleep_since(holder, stamp).is_some());
+    let is_long = || asleep_since(holder, stamp).is_some_and(|asleep| !asleep.is_often_short);
+    let asleep = stamp.phase() == Phase::User && core.hunch.guess(is_long);
     asleep.then(|| Claim::blocked(holder.index(), stamp))
 }
 
 /// The same for a worker whose epoch was `stamp`, and still is.
-pub(super) fn asleep_since(worker: &Worker, stamp: Stamp) -> Option<Claim> {
-    let blocked = stamp.phase() == Phase::User
-        && matches!(worker.watch().map(SyscallFile::look), Some(Ok(Look::Blocked { .. })))
-        && worker.epoch.load() == stamp;
-    blocked.then(|| Claim::blocked(worker.index(), stamp))
+pub(super) fn asleep_since(worker: &Worker, stamp: Stamp) -> Option<Asleep> {
+    if stamp.phase() != Phase::User {
+        return None;
+    }
+    let look = worker.watch().and_then(|watch| SyscallFile::look(watch).ok())?;
+    (look.is_blocked() && worker.epoch.load() == stamp).then(|| Asleep {
+        claim: Claim::blocked(worker.index(), stamp),
+        is_often_short: look.is_often_short(),
+    })
 }

@@ -7,7 +7,8 @@
 //!
 //! - asleep in the kernel: accused, so that a standby takes over. If there is none and none can be
 //!   made, the monitor itself drives the core's I/O and timers. One look is enough: blocks that are
-//!   shorter than a period would never be met by two, however many there are;
+//!   shorter than a period would never be met by two, however many there are. Two are asked for where
+//!   it waits for a lock or a page ([`asleep`](super::asleep));
 //! - running, and its epoch has not changed since the last look: the core's I/O and timers are driven
 //!   for it, its next slot is put where thieves find it, and a thief is woken. Once the poll has used
 //!   `cpu_intensive_threshold` of **CPU time** (wall time would punish a worker that is preempted) it
@@ -85,6 +86,8 @@ struct Seen {
     stamp: Stamp,
     /// Thread CPU time at the first look at this epoch.
     cpu_ns: Option<u64>,
+    /// It slept at the last look at this epoch.
+    is_asleep: bool,
     retry_at: u64,
     /// Of the pool whose first core it is.
     distress: Distress,
@@ -192,15 +195,18 @@ impl<'a> Round<'a> {
         let seen = &mut self.seen[core.index];
         let moved = seen.holder != holder || seen.stamp != stamp;
         if moved {
-            *seen = Seen { holder, stamp, cpu_ns: None, ..*seen };
+            *seen = Seen { holder, stamp, cpu_ns: None, is_asleep: false, ..*seen };
         }
-        if let Some(claim) = asleep_since(worker, stamp) {
-            if !core.accuse(claim) {
+        if let Some(asleep) = asleep_since(worker, stamp) {
+            let is_first = !std::mem::replace(&mut seen.is_asleep, true);
+            let counts = !(asleep.is_often_short && is_first);
+            if counts && !core.accuse(asleep.claim) {
                 want_worker(core);
                 core.stand_in();
             }
             return Found::Suspicion;
         }
+        seen.is_asleep = false;
         match stamp.phase() {
             _ if moved => Found::Activity,
             Phase::Parked => Found::Nothing,

@@ -5,6 +5,7 @@
 //!
 //! - parked: nothing to watch. It disarms and sleeps; [`Sentinel`] says why it misses no holder.
 //! - in user code and asleep in the kernel: it accuses the holder and stays armed for the next one.
+//!   If it waits for a lock or a page, not before it has done so for [`SHORT_NS`];
 //! - in user code and runnable, or in the runtime: the holder is only preempted; it yields. A
 //!   `SCHED_IDLE` thread gets next to nothing while others want the CPU, so this does not spin.
 //!
@@ -27,7 +28,8 @@ use super::asleep::asleep_since;
 use crate::pool::{Claim, Core, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
-use crate::worker::{Phase, Stamp};
+use crate::time::now_ns;
+use crate::worker::{Phase, Stamp, Worker};
 use std::io;
 use std::sync::Arc;
 
@@ -110,6 +112,9 @@ fn run(shared: &Shared, core: &Core, sentinel: &Sentinel) {
 /// idle, mean that the holder runs elsewhere.
 const MAX_BUSY_LOOKS: u32 = 1000;
 
+/// How long a wait for a lock or a page is given. A wakeup takes as long, so less would tell nothing.
+const SHORT_NS: u64 = 20_000;
+
 enum Verdict {
     Quiet { holder: u32, epoch: Option<Stamp> },
     Busy,
@@ -125,8 +130,27 @@ fn look(core: &Core) -> Verdict {
     match stamp.phase() {
         Phase::Parked => Verdict::Quiet { holder, epoch: Some(stamp) },
         Phase::Runtime => Verdict::Busy,
-        Phase::User => asleep_since(worker, stamp).map_or(Verdict::Busy, Verdict::Blocked),
+        Phase::User => match asleep_since(worker, stamp) {
+            Some(asleep) if asleep.is_often_short && !outlasts_short_ones(worker, stamp) => {
+                Verdict::Busy
+            }
+            Some(asleep) => Verdict::Blocked(asleep.claim),
+            None => Verdict::Busy,
+        },
     }
+}
+
+/// Waits for what may be over in a moment, on a CPU that nobody else wants. Does the worker still
+/// sleep then?
+fn outlasts_short_ones(worker: &Worker, stamp: Stamp) -> bool {
+    let start = now_ns();
+    while now_ns().saturating_sub(start) < SHORT_NS {
+        if worker.epoch.load() != stamp {
+            return false;
+        }
+        std::hint::spin_loop();
+    }
+    asleep_since(worker, stamp).is_some()
 }
 
 /// What the sentinel of a CPU has seen of the extra cores that use it.

@@ -31,6 +31,29 @@ pub enum Look {
     Gone,
 }
 
+impl Look {
+    /// Asleep in the kernel.
+    pub fn is_blocked(self) -> bool {
+        matches!(self, Self::Blocked { .. })
+    }
+
+    /// Asleep where threads sleep for a few microseconds more often than for long: for a lock, for a
+    /// page, for the right to change the memory map.
+    pub fn is_often_short(self) -> bool {
+        let Self::Blocked { nr, .. } = self else { return false };
+        const SHORT: [i64; 7] = [
+            libc::SYS_futex,
+            libc::SYS_mmap,
+            libc::SYS_munmap,
+            libc::SYS_mprotect,
+            libc::SYS_mremap,
+            libc::SYS_madvise,
+            libc::SYS_brk,
+        ];
+        nr < 0 || SHORT.contains(&nr)
+    }
+}
+
 impl SyscallFile {
     /// Opens the file of thread `tid` of this process.
     ///
@@ -125,6 +148,14 @@ mod tests {
         for bad in ["", "\n", "asleep", "12", "12 13", "1 0xzz"] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn waits_for_locks_and_pages_are_often_short() {
+        let is_short = |nr| Look::Blocked { nr, pc: 0 }.is_often_short();
+        assert!([-1, libc::SYS_futex, libc::SYS_munmap].into_iter().all(is_short));
+        assert!(![libc::SYS_read, libc::SYS_clock_nanosleep].into_iter().any(is_short));
+        assert!(!Look::Running.is_often_short());
     }
 
     #[test]
