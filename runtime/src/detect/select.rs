@@ -20,13 +20,16 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Detector {
-    /// The best one that the process may use: idle where the workers are pinned, then perf, then
-    /// monitor. What was refused, and why, is in the
-    /// [metrics](crate::runtime::RuntimeMetrics::detector_refusals).
+    /// One that costs nothing while nothing blocks: idle where the workers are pinned, otherwise
+    /// monitor; perf only where the process cannot read its own `/proc`. What was refused, and why,
+    /// is in the [metrics](crate::runtime::RuntimeMetrics::detector_refusals).
     #[default]
     Auto,
     /// Context-switch records of perf events. Needs `perf_event_open`, which many container
-    /// profiles and Debian's and Ubuntu's `perf_event_paranoid` levels 3 and 4 refuse.
+    /// profiles and Debian's and Ubuntu's `perf_event_paranoid` levels 3 and 4 refuse. For cores that
+    /// the workers have to themselves: each time that another thread takes one of them in the middle of
+    /// a poll is told too, and on a virtual machine that is dear (half of an echo server's requests per
+    /// second, where its clients used the same cores).
     Perf,
     /// A program in the kernel, at the scheduler's tracepoint. Needs CAP_BPF and CAP_PERFMON, and
     /// Linux 5.18 with BTF. Never chosen by `Auto`: the program runs at every context switch of the
@@ -109,8 +112,8 @@ pub(crate) struct Selection {
     pub(crate) refusals: Vec<Refusal>,
 }
 
-/// What `Auto` tries, best first.
-const PREFERENCE: [Detector; 3] = [Detector::Idle, Detector::Perf, Detector::Monitor];
+/// What `Auto` tries, best first. The last resort is [`Detector::Monitor`] in any case.
+const PREFERENCE: [Detector; 3] = [Detector::Idle, Detector::Monitor, Detector::Perf];
 
 /// Chooses. A detector that was asked for by name and is refused is an error.
 pub(crate) fn select(wanted: Detector, pinned: bool) -> Result<Selection, Refusal> {
@@ -127,12 +130,17 @@ pub(crate) fn select(wanted: Detector, pinned: bool) -> Result<Selection, Refusa
     }
     let mut refusals = Vec::new();
     for detector in PREFERENCE {
-        match obstacle(detector, pinned) {
+        let obstacle = match detector {
+            // It is used all the same if it has to be: it knows hogs from others without.
+            Detector::Monitor => proc_obstacle(),
+            _ => obstacle(detector, pinned),
+        };
+        match obstacle {
             None => return Ok(Selection { detector, hook: None, refusals }),
             Some(reason) => refusals.push(Refusal { detector, reason }),
         }
     }
-    unreachable!("the monitor needs nothing")
+    Ok(Selection { detector: Detector::Monitor, hook: None, refusals })
 }
 
 fn obstacle(detector: Detector, pinned: bool) -> Option<String> {
@@ -150,15 +158,20 @@ fn obstacle(detector: Detector, pinned: bool) -> Option<String> {
     }
 }
 
+/// Can a thread be looked at?
+fn proc_obstacle() -> Option<String> {
+    sys::proc::SyscallFile::open(sys::thread::gettid())
+        .and_then(|file| file.look())
+        .err()
+        .map(|error| format!("/proc/self/task/TID/syscall cannot be read: {error}"))
+}
+
 /// Tries on a thread of its own, since leaving `SCHED_IDLE` needs a privilege.
 fn idle_obstacle() -> Option<String> {
     let trial = std::thread::Builder::new().name("cmwq/trial".into()).spawn(|| {
         sys::thread::set_policy_idle()
             .map_err(|error| format!("SCHED_IDLE is refused: {error}"))?;
-        sys::proc::SyscallFile::open(sys::thread::gettid())
-            .and_then(|file| file.look())
-            .map_err(|error| format!("/proc/self/task/TID/syscall cannot be read: {error}"))
-            .map(drop)
+        proc_obstacle().map_or(Ok(()), Err)
     });
     match trial.map(std::thread::JoinHandle::join) {
         Ok(Ok(Ok(()))) => None,
