@@ -96,18 +96,27 @@ impl Local {
         if self.dispatching.get() {
             self.enqueue(task);
         } else if let Some(displaced) = self.worker().slot.replace(task) {
-            self.requeue(displaced);
+            self.requeue_displaced(displaced);
         } else {
             // Nobody else is woken for the next slot: this worker takes it next.
             self.settle(false);
         }
     }
 
-    /// Queues a task behind the others.
+    /// Queues a task behind the others, in the middle of a poll.
+    #[inline]
+    pub(super) fn requeue_displaced(&self, task: Notified) {
+        self.enqueue(task);
+        self.settle(true);
+    }
+
+    /// Queues the task that this worker has just polled behind the others. It goes on with the next one
+    /// at once, so a thief is woken only if there are two.
     #[inline]
     pub(crate) fn requeue(&self, task: Notified) {
         self.enqueue(task);
-        self.settle(true);
+        let worker = self.worker();
+        self.settle(worker.ring.len() > 1 || !worker.slot.is_empty());
     }
 
     /// The same, for a caller that settles after the last one.

@@ -140,10 +140,10 @@ impl Local {
         if worker.ring.is_empty() {
             let Some(other) = self.take_injected() else { return Some(task) };
             self.streak.set(0);
-            self.requeue(task);
+            self.requeue_displaced(task);
             return Some(other);
         }
-        self.requeue(task);
+        self.requeue_displaced(task);
         None
     }
 
