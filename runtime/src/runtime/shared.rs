@@ -213,23 +213,24 @@ impl Shared {
     }
 
     /// A core for a task that is spawned from outside: one that is awake, so that nobody has to be
-    /// woken; otherwise not the one whose CPU the spawner is using. Rather one whose CPU is there.
+    /// woken, rather than the one whose CPU the spawner is using. If all sleep it is that one: most
+    /// spawners wait then, and to wake another CPU takes longer. Rather one whose CPU is there.
     fn core_for_outsider(&self) -> usize {
         let count = self.cores.len();
         if count == 1 {
             return 0;
         }
-        let start = match self.cores[0].cpu {
+        let own = match self.cores[0].cpu {
             Some(_) => {
                 let cpu = Some(sys::affinity::current_cpu());
-                self.cores.iter().position(|core| core.cpu == cpu).map_or(0, |own| own + 1)
+                self.cores.iter().position(|core| core.cpu == cpu).unwrap_or(0)
             }
-            None => self.next_core.load(Ordering::Relaxed),
+            None => self.next_core.load(Ordering::Relaxed) % count,
         };
         let is_there = |&core: &usize| !self.cores[core].is_disassociated(self);
-        let mut turns = (start..start + count).map(|core| core % count).filter(is_there);
-        let awake = turns.clone().find(|&core| !self.idle.is_parked(core));
-        awake.or_else(|| turns.next()).unwrap_or(start % count)
+        let mut others = (own + 1..own + count).map(|core| core % count).filter(is_there);
+        let awake = others.clone().find(|&core| !self.idle.is_parked(core));
+        awake.unwrap_or_else(|| if is_there(&own) { own } else { others.next().unwrap_or(own) })
     }
 
     pub(crate) fn spawn<F>(
