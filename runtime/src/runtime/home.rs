@@ -11,8 +11,9 @@
 //! caller who has a reference.) On a thread of the runtime, which has a reference, nothing else is
 //! needed.
 //!
-//! Tasks that are raised, whose turns somebody else may bring about, leave what is to be done to the
-//! boosts, which hold a reference for each.
+//! A task that was polled ahead of its turn may complete before whoever woke it has queued it. It is
+//! counted until then (`task`, "Ahead of the queue"). What is to be done for a task that is raised is
+//! left to the boosts, which hold a reference for each.
 //!
 //! Elsewhere there is one gap: a task that was put into a queue may run and complete at once, be the
 //! last, and the runtime may go, before the thread that queued it has woken a worker. It takes a
@@ -20,7 +21,7 @@
 
 use super::Shared;
 use crate::context;
-use crate::task::{JoinError, Keep, Notified, RawTask, Schedule};
+use crate::task::{JoinError, Notified, RawTask, Schedule};
 use crate::worker::Local;
 use crate::workqueue::{boost, current};
 use std::ptr::NonNull;
@@ -58,7 +59,8 @@ impl Home {
         if context::is_owned_by(self.0.as_ptr()) {
             return self.shared().inject(task);
         }
-        // SAFETY: the pointer is an Arc's, and `task` is alive and not complete.
+        // SAFETY: the pointer is an Arc's, and `task` is counted until it is in a queue and was taken
+        // out.
         let keep = unsafe {
             Arc::increment_strong_count(self.0.as_ptr());
             Arc::from_raw(self.0.as_ptr())
@@ -99,8 +101,8 @@ impl Schedule for Home {
         self.shared().task_panicked();
     }
 
-    fn hasten(&self, task: RawTask) -> Option<Keep> {
-        boost::hasten(task)
+    fn hasten(&self, task: RawTask) {
+        boost::hasten(task);
     }
 
     fn raised_poll_begins(&self, task: RawTask) {

@@ -6,10 +6,10 @@
 use super::cell::{Cell, Stage};
 use super::raw::{Header, Notified, Output, RawTask, Start, Turn};
 use super::state::{
-    BONDED, COMPLETE, JOIN_INTEREST, JOIN_WAKER, OnHandleDrop, OnIdle, OnIdleRaised,
+    BONDED, COMPLETE, JOIN_INTEREST, JOIN_WAKER, OVERTAKEN, OnHandleDrop, OnIdle, OnIdleRaised,
 };
 use super::waker::waker_ref;
-use super::{JoinError, Keep, Schedule};
+use super::{JoinError, Schedule};
 use crate::contain::{contain, discard};
 use std::any::Any;
 use std::future::Future;
@@ -92,10 +92,9 @@ where
         scheduler.raised_poll_ended(raw);
         match raw.state().end_raised_poll() {
             OnIdleRaised::Idle => {}
-            OnIdleRaised::Hasten => drop(scheduler.hasten(raw)),
+            OnIdleRaised::Hasten => scheduler.hasten(raw),
             OnIdleRaised::Requeue => {
-                // Until the queue has it.
-                let _keep = scheduler.hasten(raw);
+                scheduler.hasten(raw);
                 return scheduler.requeue(Notified::new(raw));
             }
         }
@@ -130,6 +129,16 @@ where
         } else if before.has(JOIN_WAKER) {
             self.wake_joiner();
         }
+        if before.has(OVERTAKEN) {
+            // Whoever takes its entry from the queue releases it.
+            self.raw().ref_dec(1);
+        } else {
+            self.release();
+        }
+    }
+
+    /// Takes the task out of the owned list, and gives the caller's reference back.
+    fn release(&self) {
         let references = if self.cell().scheduler.release(self.raw()) { 2 } else { 1 };
         self.raw().ref_dec(references);
     }
@@ -229,6 +238,7 @@ where
         Start::Skip => return harness.idle(),
         Start::Leave => return,
         Start::Stale => return raw.ref_dec(1),
+        Start::Release => return harness.release(),
     }
     let waker = waker_ref(header);
     let mut cx = Context::from_waker(&waker);
@@ -261,7 +271,7 @@ where
 /// # Safety
 ///
 /// See [`super::raw::Vtable`].
-pub(super) unsafe fn hasten<F, S>(header: NonNull<Header>) -> Option<Keep>
+pub(super) unsafe fn hasten<F, S>(header: NonNull<Header>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -269,7 +279,7 @@ where
 {
     // SAFETY: the caller holds a reference.
     let harness = unsafe { Harness::<F, S>::new(header) };
-    harness.cell().scheduler.hasten(harness.raw())
+    harness.cell().scheduler.hasten(harness.raw());
 }
 
 /// # Safety

@@ -1,6 +1,6 @@
 //! A scheduler for tests: a queue, a real owned list, and a ledger of what is alive.
 
-use super::{Birth, Id, JoinHandle, Keep, Notified, OwnedTasks, RawTask, Schedule, TaskRef};
+use super::{Birth, Id, JoinHandle, Notified, OwnedTasks, RawTask, Schedule, TaskRef};
 use crate::sync_types::{Mutex, UnsafeCell, lock};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -146,6 +146,7 @@ impl Mock {
     }
 
     fn enqueue(&self, task: Notified) {
+        assert!(self.0.owned.alive() > 0, "nothing keeps the scheduler");
         let mut queue = lock(&self.0.queue);
         let twice = queue.iter().any(|other| std::ptr::eq(other.header(), task.header()));
         assert!(!twice, "a task is in the queue twice");
@@ -191,10 +192,9 @@ impl Schedule for InCell {
         self.mock.0.owned.release(task)
     }
 
-    fn hasten(&self, task: RawTask) -> Option<Keep> {
+    fn hasten(&self, task: RawTask) {
         self.tracked.touch();
         lock(&self.mock.0.hastened).push(TaskRef::new(task));
-        None
     }
 
     fn task_panicked(&self) {

@@ -54,14 +54,16 @@
 //! - OVERTAKEN: the task's entry, with its reference, is still in a queue. While it is set nobody
 //!   makes another entry: a wake sets PENDING, and the old entry will do. So there is still at most
 //!   one, and the link in the header, which the entry owns, is used once. Whoever takes the entry
-//!   from the queue clears the flag in the same step in which it learns whether it is its turn.
+//!   from the queue clears the flag in the same step in which it learns whether it is its turn. If the
+//!   task has completed before, it stays in the owned list until then: the list is what keeps the
+//!   scheduler for whoever has made the task PENDING and has yet to queue it.
 //! - RAISED: each step to PENDING also calls [`Schedule::hasten`], which is to bring about a turn
-//!   ahead. Before the entry is queued, while the caller's reference is sure to keep the task.
+//!   ahead.
 //!   Raising a sleeping or running task has it polled once more: in that poll it tells what it waits
 //!   for.
 //! - BONDED: the scheduler keeps something about the task, and is told when it completes.
 //!
-//! References: the owned list (until completion), the queue's entry and the poller (one while PENDING
+//! References: the owned list (until the task is complete and has no entry), the queue's entry and the poller (one while PENDING
 //! or RUNNING; both while OVERTAKEN), the `JoinHandle`, each waker, `AbortHandle` and `TaskRef`.
 //!
 //! # Rejected
@@ -76,6 +78,8 @@
 //!   a property of the word, so queues may be drained, stolen and taken over freely.
 
 mod abort;
+#[cfg(all(test, not(cmwq_loom)))]
+mod ahead_tests;
 mod builder;
 mod cell;
 mod coop;
@@ -118,12 +122,7 @@ pub(crate) use task_ref::TaskRef;
 pub(crate) use waker::is_task_waker;
 pub(crate) use work::WorkTask;
 
-use std::any::Any;
 use std::future::Future;
-use std::sync::Arc;
-
-/// Whatever keeps a scheduler.
-pub(crate) type Keep = Arc<dyn Any + Send + Sync>;
 
 /// What a task knows of its scheduler.
 pub(crate) trait Schedule: Send + Sync + Sized + 'static {
@@ -135,8 +134,8 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     fn schedule(&self, task: Notified);
     /// The task was woken during its own poll, which has just ended on this thread.
     fn requeue(&self, task: Notified);
-    /// The task is complete; returns whether it was in the owned list, whose reference is then
-    /// the caller's.
+    /// The task is complete, and no entry of it is in a queue; returns whether it was in the owned
+    /// list, whose reference is then the caller's.
     fn release(&self, task: RawTask) -> bool;
     /// The task panicked; its error is stored.
     fn task_panicked(&self);
@@ -144,11 +143,8 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     // What the default queue wants to know of tasks for which somebody urgent waits.
 
     /// The task is to be polled soon: it is PENDING, in a queue or about to be, and somebody urgent
-    /// waits for it, or did a moment ago. The caller has a reference. What is returned keeps the scheduler, since the task may now complete
-    /// before it is in its queue.
-    fn hasten(&self, _task: RawTask) -> Option<Keep> {
-        None
-    }
+    /// waits for it, or did a moment ago. The caller has a reference.
+    fn hasten(&self, _task: RawTask) {}
     /// This thread begins to poll the task, which was raised before.
     fn raised_poll_begins(&self, _task: RawTask) {}
     /// It has polled the task, which is raised or was polled ahead of its turn, and is not complete.

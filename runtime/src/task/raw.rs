@@ -1,9 +1,9 @@
 //! What the scheduler sees of a task: a header, and a pointer to it.
 
 use super::state::{
-    ABORT, BONDED, OVERTAKEN, OnAbort, OnAnyWake, OnIdle, OnWake, RAISED, Snapshot, State,
+    ABORT, BONDED, COMPLETE, OVERTAKEN, OnAbort, OnAnyWake, OnIdle, OnWake, RAISED, Snapshot, State,
 };
-use super::{Id, JoinError, Keep};
+use super::{Id, JoinError};
 use crate::sync_types::UnsafeCell;
 use crate::sync_types::atomic::{AtomicPtr, AtomicU16, Ordering};
 use std::panic::Location;
@@ -48,7 +48,7 @@ pub(super) struct Vtable {
     pub(super) schedule: unsafe fn(NonNull<Header>),
     /// Tells its scheduler that it was woken while it is raised; see
     /// [`Schedule::hasten`](super::Schedule::hasten).
-    pub(super) hasten: unsafe fn(NonNull<Header>) -> Option<Keep>,
+    pub(super) hasten: unsafe fn(NonNull<Header>),
     /// Tells its scheduler that it was aborted while it waits in a queue.
     pub(super) aborted: unsafe fn(NonNull<Header>),
     /// Frees it; no reference is left.
@@ -84,6 +84,8 @@ pub(crate) enum Start {
     Leave,
     /// Nothing but giving the reference back: the task was polled ahead of its turn.
     Stale,
+    /// The same, and it has completed: its entry, which is gone now, kept it in the owned list.
+    Release,
 }
 
 impl Start {
@@ -94,7 +96,9 @@ impl Start {
 
     #[cold]
     fn of_other(before: Snapshot) -> Self {
-        if !before.is_due() {
+        if before.has(COMPLETE) {
+            Self::Release
+        } else if !before.is_due() {
             Self::Stale
         } else if before.has(ABORT) {
             Self::Cancel
@@ -157,7 +161,7 @@ impl RawTask {
     /// The same, while its entry stays in a queue.
     #[cold]
     pub(super) fn overtake(self) -> Start {
-        Start::of_other(self.state().overtake())
+        self.state().overtake().map_or(Start::Stale, Start::of_other)
     }
 
     /// RUNNING to idle, or back to PENDING.
@@ -188,12 +192,10 @@ impl RawTask {
             OnAnyWake::Nothing => {}
             OnAnyWake::Schedule => self.schedule(),
             OnAnyWake::ScheduleRaised => {
-                // First, while the queue's reference is known to be there. What it returns keeps the
-                // scheduler, should the task complete at once.
-                let _keep = hasten();
+                hasten();
                 self.schedule();
             }
-            OnAnyWake::Hasten => drop(hasten()),
+            OnAnyWake::Hasten => hasten(),
         }
     }
 

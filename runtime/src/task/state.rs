@@ -130,6 +130,12 @@ impl Snapshot {
         self.0 & (PENDING | RUNNING | COMPLETE) == PENDING
     }
 
+    /// Is it neither queued nor polled nor complete?
+    #[cfg(test)]
+    pub(super) fn is_idle(self) -> bool {
+        self.0 & (PENDING | RUNNING | COMPLETE) == 0
+    }
+
     fn references(self) -> usize {
         self.0 / REF
     }
@@ -181,9 +187,10 @@ impl State {
 
     /// PENDING to RUNNING, by one who leaves the task's entry where it is. Nothing is changed if it is
     /// not its turn: it is not queued, or somebody polls it.
-    pub(super) fn overtake(&self) -> Snapshot {
-        self.update(|s| {
-            (if Snapshot(s).is_due() { (s + PENDING) | OVERTAKEN } else { s }, Snapshot(s))
+    pub(super) fn overtake(&self) -> Option<Snapshot> {
+        self.update(|s| match Snapshot(s) {
+            before if before.is_due() => ((s + PENDING) | OVERTAKEN, Some(before)),
+            _ => (s, None),
         })
     }
 

@@ -86,6 +86,23 @@ fn raising_against_a_wake() {
 }
 
 #[test]
+fn a_turn_ahead_against_queueing() {
+    // Whoever was told by the wake to queue the task needs its scheduler, which the owned list keeps:
+    // see the mock's queue.
+    loom::model(|| {
+        let (model, mut handle, waker) = Model::asleep(1);
+        let ahead = model.stand_in();
+        model.announce()();
+        waker.wake();
+        ahead.join().unwrap();
+        model.settle();
+        drop(output(&mut handle).unwrap());
+        drop(handle);
+        model.finish();
+    });
+}
+
+#[test]
 fn raising_against_a_poll() {
     // The poll may be over, under way, or to come: in any case there is another after the raise.
     loom::model(|| {

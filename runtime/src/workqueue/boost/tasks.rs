@@ -20,7 +20,7 @@ use super::waits::Waits;
 use crate::context;
 use crate::runtime::Shared;
 use crate::sys;
-use crate::task::{Id, Keep, RawTask, TaskRef};
+use crate::task::{Id, RawTask, TaskRef};
 use crate::unpoison::Unpoison;
 use crate::worker::{Phase, Worker};
 use crate::workqueue::current;
@@ -269,18 +269,18 @@ pub(crate) fn raised_poll_ended(task: RawTask) {
 
 /// See [`Schedule::hasten`](crate::task::Schedule::hasten).
 #[cold]
-pub(crate) fn hasten(task: RawTask) -> Option<Keep> {
+pub(crate) fn hasten(task: RawTask) {
     let address = TaskRef::address(task);
-    let (runtime, queue) = {
+    let found = {
         let table = table(address);
-        let entry = table.get(&address).filter(|entry| entry.raised > 0)?;
-        (entry.runtime.clone(), entry.queue.clone()?)
+        let entry = table.get(&address).filter(|entry| entry.raised > 0);
+        entry.and_then(|entry| Some((entry.runtime.clone(), entry.queue.clone()?)))
     };
+    let Some((runtime, queue)) = found else { return };
     let task = TaskRef::new(task);
     let (place, location) = (place_of(&runtime, &task), task.location());
     // Refused when the runtime shuts down.
     let _ = queue.spawn_detached(place, StandIn(Some(task)), location);
-    Some(runtime)
 }
 
 /// The CPU that polled it last.
