@@ -108,6 +108,25 @@ fn many_wakes_and_spawns_of_an_awaited_task() {
     });
 }
 
+#[test]
+fn a_task_that_an_awaited_one_blocks_for_does_not_wait_for_a_hog() {
+    run("a_task_that_an_awaited_one_blocks_for_does_not_wait_for_a_hog", || {
+        let fixture = one_core();
+        fixture.runtime.block_on(async {
+            let hog = Hog::start(&fixture).await;
+            let last = fixture.runtime.spawn(async { is_urgent() });
+            let runtime = fixture.runtime.handle().clone();
+            let blocks = fixture.runtime.spawn(async move {
+                let seen = runtime.block_on(last).unwrap();
+                // What it awaits after that is noted too.
+                seen && cmwq::spawn(async { is_urgent() }).await.unwrap()
+            });
+            assert!(fixture.high.spawn(blocks).await.unwrap().unwrap());
+            hog.stop().await;
+        });
+    });
+}
+
 /// Ends the wait of an urgent task in some way, and sees that the next wake waits for the hog.
 fn is_over_after(test: &str, end: impl AsyncFn(&Fixture, JoinHandle<()>) + Copy) {
     run(test, || {

@@ -247,11 +247,15 @@ impl Local {
 
     /// Runs code that may block, or is not ours, in phase *user*.
     pub(crate) fn in_user<R>(&self, f: impl FnOnce() -> R) -> R {
-        // Nested, or not the holder: the phase is right already, or nobody watches.
-        if self.worker().epoch.load().phase() == Phase::User || !self.is_holder() {
+        // Nested: the phase is right already.
+        if self.worker().epoch.load().phase() == Phase::User {
             return f();
         }
         self.worker().set_task(None);
+        // Nobody watches.
+        if !self.is_holder() {
+            return f();
+        }
         self.enter_user();
         let result = f();
         self.leave_user();

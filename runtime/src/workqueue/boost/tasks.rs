@@ -20,7 +20,7 @@ use super::waits::Waits;
 use crate::context;
 use crate::runtime::Shared;
 use crate::sys;
-use crate::task::{Id, RawTask, TaskRef};
+use crate::task::{RawTask, TaskRef};
 use crate::unpoison::Unpoison;
 use crate::worker::{Phase, Worker};
 use crate::workqueue::current;
@@ -86,8 +86,9 @@ fn table(address: usize) -> MutexGuard<'static, Part> {
 /// What the raised task that this thread polls waits for.
 pub(super) fn own_waits_of_task() -> Option<Arc<Waits<Awaited>>> {
     let (address, id) = RAISED.get();
-    // It may be another one, after one that completed or was lowered.
-    if context::current_task_id().map(Id::as_u64) != Some(id) {
+    // It may be another one, after one that completed or was lowered. Not the id that a task sees of
+    // itself: a `block_on` inside of the task has none, and its waits are the task's.
+    if context::with_local(|local| local?.worker().task()) != Some(id) {
         current::note_waits(false);
         return None;
     }
