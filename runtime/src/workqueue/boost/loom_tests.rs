@@ -112,6 +112,16 @@ fn nothing_stays_raised_when_the_middle_is_done() {
 }
 
 #[test]
+fn nothing_stays_raised_by_a_task_that_is_forgotten_while_it_begins_to_wait() {
+    // A raised task polls a handle while its own is given up.
+    bounded_model(|| {
+        let chain = Chain::new();
+        chain.race(|c| await_item(&c.high, &c.last), |c| c.high.close());
+        assert_eq!(chain.last.raised(), 0);
+    });
+}
+
+#[test]
 fn one_of_two_waiters_gives_up() {
     bounded_model(|| {
         let chain = Chain::new();

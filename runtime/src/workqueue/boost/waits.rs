@@ -23,6 +23,8 @@ pub(crate) struct Waits<T>(Mutex<State<T>>);
 struct State<T> {
     /// Changed inside of `alone` only.
     is_urgent: bool,
+    /// Nothing is recorded any more.
+    is_closed: bool,
     edges: Vec<Edge<T>>,
 }
 
@@ -34,7 +36,7 @@ struct Edge<T> {
 
 impl<T: Target> Waits<T> {
     pub(super) fn new(is_urgent: bool) -> Self {
-        Self(Mutex::new(State { is_urgent, edges: Vec::new() }))
+        Self(Mutex::new(State { is_urgent, is_closed: false, edges: Vec::new() }))
     }
 
     /// Records an edge, which is not raised. Whoever is told that it is urgent calls
@@ -42,6 +44,9 @@ impl<T: Target> Waits<T> {
     #[must_use]
     pub(super) fn record(&self, target: &T) -> bool {
         let mut state = lock(&self.0);
+        if state.is_closed {
+            return false;
+        }
         state.edges.push(Edge { target: target.clone(), is_raised: false });
         state.is_urgent
     }
@@ -79,9 +84,14 @@ impl<T: Target> Waits<T> {
         }
     }
 
-    /// The waiter is done: cuts all edges.
+    /// The waiter is done, or nobody of interest waits for it: cuts all edges. It may record at this
+    /// moment.
     pub(super) fn close(&self) {
-        let edges = std::mem::take(&mut lock(&self.0).edges);
+        let edges = {
+            let mut state = lock(&self.0);
+            state.is_closed = true;
+            std::mem::take(&mut state.edges)
+        };
         edges.into_iter().for_each(Edge::settle);
     }
 
