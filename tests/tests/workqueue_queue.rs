@@ -3,6 +3,7 @@
 use cmwq::Workqueue;
 use cmwq::runtime::{Builder, Handle};
 use cmwq::workqueue::{Attrs, Scope};
+use cmwq_tests::works::{counted, value};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -187,6 +188,24 @@ async fn a_task_of_a_frozen_queue_can_be_aborted() {
 }
 
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
+async fn aborting_all_takes_futures_and_leaves_work_items() {
+    let queue = Workqueue::builder().max_active(1).build().unwrap();
+    let futures = [(); 3].map(|()| queue.spawn_on(0, std::future::pending::<()>()));
+    let (inactive, first) = counted();
+    assert!(inactive.queue_on(0, &queue));
+    let (delayed, second) = counted();
+    assert!(delayed.queue_delayed(&queue, SHORT));
+    queue.abort_all();
+    for future in futures {
+        assert!(future.await.unwrap_err().is_cancelled());
+    }
+    assert!(inactive.is_busy() || value(&first) == 1);
+    delayed.flush().await;
+    queue.spawn_on(0, async {}).await.expect("the queue is in use");
+    assert_eq!((value(&first), value(&second)), (1, 1));
+}
+
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_higher_limit_keeps_the_order_of_the_inactive() {
     let queue = Workqueue::builder().max_active(1).build().unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -227,6 +246,30 @@ async fn a_lower_limit_holds_for_those_that_begin_later() {
     let message = ordered.set_max_active(2).unwrap_err().to_string();
     assert!(message.contains("set_max_active(2)") && message.contains("ordered()"), "{message}");
     assert!(ordered.set_min_active(1).is_err());
+}
+
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_least_part_of_a_node_can_be_changed() {
+    let queue = Workqueue::builder().name("parts").unbound().max_active(16).min_active(2);
+    let queue = queue.build().unwrap();
+    let dumped = || {
+        let text = cmwq::dump().to_string();
+        text.lines().find(|line| line.starts_with("parts:")).unwrap().to_owned()
+    };
+    assert!(dumped().contains("max_active 16, min_active 2"), "{}", dumped());
+    queue.set_min_active(4).unwrap();
+    assert!(dumped().contains("max_active 16, min_active 4"), "{}", dumped());
+    let refused = [
+        (queue.set_min_active(17), ["min_active(17)", "max_active(16)"]),
+        (queue.set_max_active(3), ["min_active(4)", "max_active(3)"]),
+        (queue.set_min_active(0), ["min_active(0)", "max_active"]),
+        (Workqueue::builder().build().unwrap().set_min_active(1), ["set_min_active(1)", "bound()"]),
+    ];
+    for (result, settings) in refused {
+        let message = result.unwrap_err().to_string();
+        assert!(settings.iter().all(|setting| message.contains(setting)), "{message}");
+    }
+    assert!(dumped().contains("max_active 16, min_active 4"), "nothing has changed");
 }
 
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
@@ -366,31 +409,4 @@ fn a_shutdown_drops_every_future_once() {
     }
     let late = limited.spawn(async {});
     assert!(futures::executor::block_on(late).unwrap_err().is_cancelled());
-}
-
-#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
-async fn system_queues_are_made_once_and_spawn() {
-    use cmwq::workqueue as wq;
-    use futures::task::{Spawn, SpawnExt};
-    let all = [
-        wq::system(),
-        wq::system_highpri(),
-        wq::system_long(),
-        wq::system_unbound(),
-        wq::system_freezable(),
-        wq::system_unbound_long(),
-        wq::system_power_efficient(),
-    ];
-    for queue in &all {
-        assert_eq!(queue.spawn(async { 1 }).await.unwrap(), 1);
-    }
-    let spawner: &dyn Spawn = &all[0];
-    let (send, receive) = futures::channel::oneshot::channel();
-    spawner
-        .spawn(async {
-            let _ = send.send(5);
-        })
-        .unwrap();
-    assert_eq!(receive.await, Ok(5));
-    wq::system().flush().await;
 }
