@@ -2,13 +2,13 @@
 //!
 //! On a machine with two nodes, as `tests/guest/run` boots one; elsewhere these tests say so.
 
-use cmwq::Workqueue;
 use cmwq::runtime::{Builder, Pin, Runtime};
 use cmwq::workqueue::Scope;
+use cmwq::{Work, Workqueue};
 use cmwq_tests::nodes::{self, Node, place};
 use cmwq_tests::{confine, finish, run};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
 /// A core on every CPU.
@@ -127,6 +127,12 @@ fn spawn_on_node_runs_there() {
                         finish(queue.spawn_on_node(*id, async { place() })).expect("it runs");
                     assert!(cpus.contains(&cpu), "{scope:?}: node {id}, CPU {cpu}");
                 }
+                // And so does a work item.
+                let (tell, told) = mpsc::channel();
+                let work = Work::new(move || tell.send(place().0).expect("it is waited for"));
+                assert!(work.queue_on_node(*id, &queue));
+                let cpu = told.recv().expect("it runs");
+                assert!(cpus.contains(&cpu), "{scope:?}: node {id}, CPU {cpu}");
             }
             if nodes::in_guest() {
                 // A node of memory only is served by any other.

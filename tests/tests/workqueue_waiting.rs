@@ -2,6 +2,8 @@
 
 use cmwq::Workqueue;
 use cmwq::runtime::{Builder, Runtime};
+use cmwq_tests::nodes;
+use cmwq_tests::works::{counted, value};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -125,6 +127,18 @@ async fn a_flush_ends_although_the_queue_never_runs_dry() {
     queue.drain().await;
 }
 
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_flush_with_a_time_limit_gives_up_and_harms_nothing() {
+    let queue = Workqueue::builder().max_active(1).build().unwrap();
+    let endless = queue.spawn_on(0, std::future::pending::<()>());
+    let inactive = queue.spawn_on(0, async { 7 });
+    assert!(queue.flush_timeout(Duration::from_millis(20)).await.is_err());
+    assert!(!endless.is_finished() && !inactive.is_finished());
+    endless.abort();
+    queue.flush_timeout(LIMIT).await.expect("nothing is left");
+    assert_eq!(inactive.await.unwrap(), 7);
+}
+
 #[test]
 fn a_drain_without_end_is_reported_at_its_tenth_round() {
     /// Goes on until there is a report.
@@ -185,6 +199,14 @@ async fn a_node_that_does_not_exist_is_rejected_and_so_is_one_of_a_bound_queue()
     assert!(unbound.spawn_on(1 << 20, async {}).await.unwrap_err().is_rejected());
     let bound = Workqueue::builder().build().unwrap();
     assert!(bound.spawn_on_node(0, async {}).await.unwrap_err().is_rejected());
+    // The same of work items.
+    let (work, count) = counted();
+    assert!(!work.queue_on_node(4000, &unbound) && !work.queue_on_node(0, &bound));
+    assert!(!work.is_pending());
+    let node = nodes::with_cpus().first().map_or(0, |node| node.id);
+    assert!(work.queue_on_node(node, &unbound));
+    work.flush().await;
+    assert_eq!(value(&count), 1);
 }
 
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
