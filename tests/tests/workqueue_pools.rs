@@ -4,6 +4,7 @@
 use cmwq::runtime::{Builder, Runtime};
 use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
+use cmwq_tests::crowd::Crowd;
 use cmwq_tests::{Block, confine, finish, run, skip, until};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -213,6 +214,64 @@ fn a_blocked_item_of_an_unbound_pool_of_one_cpu_is_taken_over() {
     });
 }
 
+/// How many are at work, and how many were at most.
+#[derive(Default)]
+struct AtWork {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl AtWork {
+    /// Works until `crowd` others are at it too, and then for a moment more.
+    fn work(&self, crowd: usize) {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let start = Instant::now();
+        while self.most.load(Ordering::SeqCst) < crowd {
+            assert!(start.elapsed() < Duration::from_secs(30), "less than {crowd} are at work");
+            std::hint::spin_loop();
+        }
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(500) {
+            std::hint::spin_loop();
+        }
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// So many items of the queue. Returns how many of them were at work at most.
+    fn most_of(queue: &Workqueue, items: usize, crowd: usize) -> usize {
+        let at_work = Arc::new(AtWork::default());
+        let item = |_| {
+            let at_work = at_work.clone();
+            queue.spawn(async move { at_work.work(crowd) })
+        };
+        let tasks: Vec<_> = (0..items).map(item).collect();
+        tasks.into_iter().for_each(|task| finish(task).unwrap());
+        at_work.most.load(Ordering::SeqCst)
+    }
+}
+
+/// Beside those that block, and after they have come back.
+#[test]
+fn as_many_are_at_work_as_an_unbound_pool_has_cpus() {
+    run("as_many_are_at_work_as_an_unbound_pool_has_cpus", || {
+        let runtime = no_hog_rule();
+        let queue = Workqueue::builder().unbound().scope(Scope::System);
+        let queue = queue.build_on(runtime.handle()).unwrap();
+        let cpus = confine::allowed().unwrap().len();
+        // One more for a moment is possible, where a worker slept in a page fault.
+        let is_right = |most| (cpus..=cpus + 1).contains(&most);
+        for round in 0..3 {
+            let crowd = Crowd::start_with(3 * cpus, |block| queue.spawn(async move { block() }));
+            until("all of them are blocked", || crowd.entered() == 3 * cpus);
+            let beside = AtWork::most_of(&queue, 30 * cpus, cpus);
+            crowd.finish();
+            let after = AtWork::most_of(&queue, 30 * cpus, cpus);
+            assert!(is_right(beside) && is_right(after), "{round}: {beside}, {after} of {cpus}");
+        }
+    });
+}
+
 /// The rule for tasks that use the CPU for long is off, so that only the queue's flag helps.
 fn no_hog_rule() -> Runtime {
     let mut builder = Builder::new_multi_thread();
@@ -317,14 +376,40 @@ fn queues_with_equal_attributes_share_a_pool_which_goes_with_the_last() {
         let [first, second] = queues;
         drop(first);
         assert!(threads(&prefix) > 0);
-        // A handle that one of the queue's own items has does not keep it longer than the item.
-        let own = second.clone();
-        let task = second.spawn(async move {
-            cmwq::task::yield_now().await;
-            own.name().len()
-        });
         drop(second);
-        finish(task).unwrap();
+        until("the pool ends its threads", || threads(&prefix) == 0);
+    });
+}
+
+/// Handles that items of the queue have end with the items, whatever kind they are of.
+#[test]
+fn handles_in_its_own_items_do_not_keep_a_queue() {
+    run("handles_in_its_own_items_do_not_keep_a_queue", || {
+        let runtime = one_core();
+        let builder = Workqueue::builder().unbound().scope(Scope::System).nice(6).max_active(1);
+        let queue = builder.build_on(runtime.handle()).unwrap();
+        let own = queue.clone();
+        let endless = queue.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(own);
+        });
+        let own = queue.clone();
+        let inactive = queue.spawn(async move {
+            cmwq::task::yield_now().await;
+            (own.name().len(), thread_name())
+        });
+        let own = queue.clone();
+        let work = Work::new(move || assert!(!own.name().is_empty()));
+        assert!(work.queue(&queue));
+        drop((work, queue));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!inactive.is_finished(), "dropping the last other handle aborts nothing");
+
+        endless.abort();
+        assert!(finish(endless).unwrap_err().is_cancelled());
+        let (_, thread) = finish(inactive).unwrap();
+        until("the queue gives its pool back", || runtime.metrics().num_unbound_pools() == 0);
+        let prefix = format!("{}:", pool(&thread));
         until("the pool ends its threads", || threads(&prefix) == 0);
     });
 }
