@@ -24,6 +24,9 @@ use tracing_subscriber::registry::Registry;
 /// The workers that a core may have.
 const CAP: usize = 2;
 
+/// Tasks that block where no thread can be made.
+const BLOCKED: usize = 20;
+
 /// How long a queue without a rescuer is watched to stand still.
 const STILL: Duration = Duration::from_millis(400);
 
@@ -142,7 +145,7 @@ every_case! {
         let runtime = case.start_with(1, |builder| { builder.max_workers_per_core(CAP); });
         let queue = build(&runtime, Kind::Bound, "pages", true);
         let beside = Beside::start(&runtime);
-        wait_for_the_queue(&runtime, &queue, 10 * CAP);
+        all_finish(waiting_for(&runtime, &queue, 10 * CAP));
         beside.progress().expect("everything goes on");
     }
 
@@ -190,25 +193,19 @@ every_case! {
 }
 
 /// Tasks that each block until a future has run which they have queued.
-fn wait_for_the_queue(runtime: &Running, queue: &Workqueue, count: usize) {
-    let done = Arc::new(AtomicUsize::new(0));
-    let tasks: Vec<_> = (0..count)
+fn waiting_for(runtime: &Running, queue: &Workqueue, count: usize) -> Vec<JoinHandle<usize>> {
+    (0..count)
         .map(|number| {
-            let (queue, done) = (queue.clone(), done.clone());
+            let queue = queue.clone();
             runtime.spawn(async move {
                 let (report, reported) = mpsc::channel();
                 queue.spawn(async move {
                     report.send(work(number).await).expect("it is waited for");
                 });
-                assert_eq!(reported.recv(), Ok(number));
-                done.fetch_add(1, Ordering::SeqCst);
+                reported.recv().expect("the future ends")
             })
         })
-        .collect();
-    for task in tasks {
-        finish(task).expect("no panic");
-    }
-    assert_eq!(done.load(Ordering::SeqCst), count);
+        .collect()
 }
 
 /// Threads of all processes of this user.
@@ -238,7 +235,7 @@ fn no_more_threads() {
             let queue = build(&runtime, Kind::Bound, "pages", true);
             let beside = Beside::start(&runtime);
             limit_threads(Some(threads_of_user()));
-            wait_for_the_queue(&runtime, &queue, 20);
+            all_finish(waiting_for(&runtime, &queue, BLOCKED));
             assert!(runtime.metrics().thread_creation_failures() > 0);
             assert!(runtime.metrics().maydays_count() > 0);
             beside.progress().expect("everything goes on");
@@ -247,44 +244,60 @@ fn no_more_threads() {
     });
 }
 
-/// Counts the runtime's warnings.
-struct Warnings(Arc<AtomicUsize>);
+/// Counts what the runtime reports: warnings, and stalls.
+#[derive(Clone, Default)]
+struct Reports {
+    warnings: Arc<AtomicUsize>,
+    stalls: Arc<AtomicUsize>,
+}
 
-impl<S: tracing::Subscriber> Layer<S> for Warnings {
+impl<S: tracing::Subscriber> Layer<S> for Reports {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        if metadata.target() == "cmwq" && *metadata.level() == tracing::Level::WARN {
-            self.0.fetch_add(1, Ordering::SeqCst);
+        if metadata.target() != "cmwq" {
+            return;
+        }
+        if *metadata.level() == tracing::Level::WARN {
+            self.warnings.fetch_add(1, Ordering::SeqCst);
+        }
+        if metadata.fields().field("stalled_ms").is_some() {
+            self.stalls.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
 
-/// The same without a rescuer stands still until the limit is lifted, and is told of then.
+/// The same without a rescuer: it is stuck, which is reported meanwhile, and goes on when the limit is
+/// lifted.
 #[test]
 fn no_more_threads_without() {
     let name = "no_more_threads_without";
     run(name, || {
         let prepare = Prepare::new().step(confine::unprivileged);
         in_child(name, prepare, || {
-            let warnings = Arc::new(AtomicUsize::new(0));
-            let subscriber = Registry::default().with(Warnings(warnings.clone()));
+            let reports = Reports::default();
+            let subscriber = Registry::default().with(reports.clone());
             tracing::subscriber::set_global_default(subscriber).expect("the only one here");
-            let runtime = Case::Auto.start(1);
+            let runtime = Case::Auto.start_with(1, |builder| {
+                builder.watchdog(STILL / 2);
+            });
             let queue = build(&runtime, Kind::Bound, "pages", false);
             let before = getrlimit(Resource::Nproc).current;
             limit_threads(Some(threads_of_user()));
-            let crowd = Crowd::start(&runtime, 20);
+            let tasks = waiting_for(&runtime, &queue, BLOCKED);
             until("the pool is out of workers", || {
                 runtime.metrics().thread_creation_failures() > 0
             });
-            let tasks = queue_work(&queue);
             until("the pool calls", || runtime.metrics().maydays_count() > 0);
+            until("it is reported", || reports.stalls.load(Ordering::SeqCst) > 0);
+            // Some may have been through before the last worker was blocked.
+            let finished = || tasks.iter().filter(|task| task.is_finished()).count();
+            let early = finished();
+            assert!(early < BLOCKED, "all of them were through");
             thread::sleep(STILL);
-            assert!(tasks.iter().all(|task| !task.is_finished()), "there is nobody to run them");
+            assert_eq!(finished(), early, "there is nobody to run them");
             limit_threads(before);
             all_finish(tasks);
-            until("it is told", || warnings.load(Ordering::SeqCst) > 0);
-            crowd.finish();
+            until("it is told", || reports.warnings.load(Ordering::SeqCst) > 0);
         })
         .expect("the child starts");
     });
@@ -323,7 +336,7 @@ fn control_group_without_threads() {
                 builder.max_workers_per_core(100);
             });
             let queue = build(&runtime, Kind::Bound, "pages", true);
-            wait_for_the_queue(&runtime, &queue, 30);
+            all_finish(waiting_for(&runtime, &queue, 30));
             let metrics = runtime.metrics();
             assert!(metrics.thread_creation_failures() + metrics.cap_hits() > 0);
             assert!(metrics.maydays_count() > 0);
@@ -334,7 +347,7 @@ fn control_group_without_threads() {
 fn rescuers() -> usize {
     let tasks = procfs::process::Process::myself().and_then(|process| process.tasks());
     let names = tasks.expect("/proc is mounted").flatten().filter_map(|task| task.stat().ok());
-    names.filter(|stat| stat.comm.starts_with("cmwq/R-")).count()
+    names.filter(|stat| stat.comm == "cmwq/R-pages").count()
 }
 
 /// The thread is there from the start, under its name, and ends with the queue.
@@ -353,7 +366,7 @@ fn thread_of_a_queue() {
         drop(release);
         assert!(finish(item).expect("no panic"));
         until("the rescuer has gone", || rescuers() == 0);
-        build(&runtime, Kind::Bound, "without", false);
+        build(&runtime, Kind::Bound, "pages", false);
         assert_eq!(rescuers(), 0);
     });
 }
