@@ -210,6 +210,37 @@ fn dump_shows_scopes_pools_workers_and_queues() {
     });
 }
 
+/// A worker that burns runs, and is known for a hog after some time.
+#[test]
+fn dump_shows_a_worker_that_runs() {
+    run("dump_shows_a_worker_that_runs", || {
+        let runtime = Case::Auto.start(1);
+        let queue = queue(&runtime, |builder| builder.name("hogs"));
+        let (leash, held) = mpsc::channel::<()>();
+        let line = line!() + 1;
+        let burns = queue.spawn(async move {
+            while held.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                std::hint::spin_loop();
+            }
+        });
+        let place = format!("tests/inspect.rs:{line}:");
+        let look = || {
+            let text = runtime.handle().dump_workqueues().to_string();
+            text.lines().find(|line| line.contains(&place)).map(str::to_owned)
+        };
+        until("it is known for a hog", || {
+            look().is_some_and(|line| line.ends_with(", CPU intensive"))
+        });
+        // Now and then it is preempted, and the kernel may say otherwise for that moment.
+        until("it is seen to run", || {
+            let line = look().expect("it burns");
+            line.contains("of queue hogs, running, for ") && line.contains(" s or more")
+        });
+        drop(leash);
+        finish(burns).expect("no panic");
+    });
+}
+
 /// The names of this process's threads.
 fn threads() -> Vec<String> {
     let tasks = Process::myself().and_then(|process| process.tasks()).expect("/proc is mounted");
@@ -219,6 +250,8 @@ fn threads() -> Vec<String> {
 #[test]
 fn threads_are_named_as_in_the_kernel() {
     run("threads_are_named_as_in_the_kernel", || {
+        // Those of the tests before end by themselves.
+        until("there are none", || !threads().iter().any(|thread| thread.starts_with("cmwq/")));
         // Not pinned: the number is that of the core.
         let runtime = Case::Unpinned.start(1);
         let has = |name: &str| threads().iter().any(|thread| thread == name);
