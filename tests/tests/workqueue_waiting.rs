@@ -4,6 +4,7 @@ use cmwq::Workqueue;
 use cmwq::runtime::{Builder, Runtime};
 use cmwq_tests::nodes;
 use cmwq_tests::works::{counted, value};
+use futures::FutureExt;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -162,15 +163,32 @@ fn a_drain_without_end_is_reported_at_its_tenth_round() {
     assert!(reports[0].contains("endless") && reports[0].contains("rounds=10"), "{reports:?}");
 }
 
-/// Flushes `target` from an item of `waiting`, twice, and returns the warnings.
-fn flush_inside(waiting: &Workqueue, target: &Workqueue) -> Vec<String> {
+/// What is flushed.
+#[derive(Clone, Copy)]
+enum Target {
+    Queue,
+    Work,
+}
+
+/// Flushes `target` or a work on it from an item of `waiting`, twice, and returns the warnings.
+fn flush_inside(waiting: &Workqueue, target: &Workqueue, what: Target) -> Vec<String> {
     let reports = Reports::default();
     let (subscriber, target) = (reports.subscriber(), target.clone());
     let task = waiting.spawn(async move {
+        // Not done before it is flushed.
+        target.freeze();
+        let (work, _) = counted();
+        assert!(work.queue(&target));
         tracing::subscriber::with_default(subscriber, || {
-            drop(target.flush());
-            drop(target.flush());
+            for _ in 0..2 {
+                match what {
+                    Target::Queue => drop(target.flush()),
+                    Target::Work => assert!(work.flush().now_or_never().is_none()),
+                }
+            }
         });
+        target.thaw();
+        work.flush().await;
     });
     cmwq_tests::finish(task).unwrap();
     reports.with("flushes one that has no rescuer")
@@ -184,12 +202,15 @@ fn a_reclaim_item_that_flushes_a_queue_without_rescuer_is_warned_once() {
         let builder = if reclaim { builder.reclaim() } else { builder };
         builder.build_on(runtime.handle()).unwrap()
     };
-    let (waiting, plain, safe) = (build("io", true), build("plain", false), build("safe", true));
-    assert!(flush_inside(&waiting, &safe).is_empty(), "that one has a rescuer");
-    assert!(flush_inside(&plain, &safe).is_empty(), "who waits has none");
-    let warnings = flush_inside(&waiting, &plain);
-    assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].contains("io") && warnings[0].contains("plain"), "{warnings:?}");
+    for what in [Target::Queue, Target::Work] {
+        let (waiting, plain, safe) =
+            (build("io", true), build("plain", false), build("safe", true));
+        assert!(flush_inside(&waiting, &safe, what).is_empty(), "that one has a rescuer");
+        assert!(flush_inside(&plain, &safe, what).is_empty(), "who waits has none");
+        let warnings = flush_inside(&waiting, &plain, what);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("io") && warnings[0].contains("plain"), "{warnings:?}");
+    }
 }
 
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]

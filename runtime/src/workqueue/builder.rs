@@ -163,7 +163,7 @@ impl Builder {
     /// blocking calls of the runtime's own count.
     ///
     /// The promise holds for what the items themselves need: they must not wait for items of queues
-    /// without `reclaim`, and an item that blocks on the rescuer blocks the queue for that long.
+    /// without `reclaim` (a flush of one is warned of, once for each queue), and an item that blocks on the rescuer blocks the queue for that long.
     pub fn reclaim(mut self) -> Self {
         self.reclaim = true;
         self

@@ -4,7 +4,7 @@ use super::boost::FlushBonds;
 use super::colour::{Colour, Colours};
 use super::current;
 use super::pwq::PoolWorkqueue;
-use super::queue::Queue;
+use super::queue::{Common, Queue};
 use crate::sync_types::atomic::{AtomicUsize, Ordering};
 use crate::sync_types::{Mutex, lock};
 use std::collections::VecDeque;
@@ -87,33 +87,39 @@ impl Flushes {
 
 impl Queue {
     pub(crate) fn flush(&self) -> Flush {
-        self.warn_of_dependency();
+        if let Some(waiting) = reclaiming() {
+            self.common.warn_of_dependency(&waiting);
+        }
         let gathering = Arc::new(Gathering::new());
         let mut pwqs = self.pwqs();
         pwqs.retain(|pwq| pwq.begin_flush(&gathering));
         gathering.report();
         Flush { gathering, pwqs, bonds: FlushBonds::default() }
     }
+}
 
-    /// A reclaim queue is to go on when no thread can be made. It does not if one of its items waits
-    /// for a queue that has no rescuer.
-    pub(super) fn warn_of_dependency(&self) {
-        let target = &self.common;
-        let waiting = current::with(|current| {
-            current.map(|(pwq, _)| pwq.common.clone()).filter(|common| common.flags.reclaim)
-        });
-        if let Some(waiting) = waiting
-            && !target.flags.reclaim
-            && !target.has_warned.swap(true, Ordering::Relaxed)
-        {
-            tracing::warn!(
-                target: "cmwq",
-                waiting = &*waiting.name,
-                queue = &*target.name,
-                "an item of a reclaim workqueue flushes one that has no rescuer: if no thread can be \
-                 made, both wait; build the flushed queue with reclaim() too"
-            );
+/// The reclaim queue whose item this thread runs, if it does.
+pub(super) fn reclaiming() -> Option<Arc<Common>> {
+    current::with(|current| {
+        let (pwq, _) = current?;
+        pwq.common.flags.reclaim.then(|| pwq.common.clone())
+    })
+}
+
+impl Common {
+    /// An item of the reclaim queue `waiting` flushes this queue or an item of it. It is to go on when
+    /// no thread can be made, and does not if this queue has no rescuer. Tells: not under a lock.
+    pub(super) fn warn_of_dependency(&self, waiting: &Common) {
+        if self.flags.reclaim || self.has_warned.swap(true, Ordering::Relaxed) {
+            return;
         }
+        tracing::warn!(
+            target: "cmwq",
+            waiting = &*waiting.name,
+            queue = &*self.name,
+            "an item of a reclaim workqueue flushes one that has no rescuer: if no thread can be \
+             made, both wait; build the flushed queue with reclaim() too"
+        );
     }
 }
 

@@ -218,6 +218,7 @@ impl Work {
     ///
     /// Dropping the future ends the wait and changes nothing.
     pub async fn flush(&self) -> bool {
+        self.inner.control.warn_of_dependency();
         Flush::new(&self.inner.control, Which::Last).await
     }
 

@@ -9,9 +9,10 @@ use crate::task::{Header, Notified};
 use crate::time::Timers;
 use crate::workqueue::boost::Bond;
 use crate::workqueue::current;
+use crate::workqueue::flush::reclaiming;
 use crate::workqueue::handle::Workqueue;
 use crate::workqueue::pwq::{Aftermath, PoolWorkqueue, Refused};
-use crate::workqueue::queue::Place;
+use crate::workqueue::queue::{Common, Place};
 use crate::workqueue::slots::Kind;
 use crate::workqueue::ticket::Ticket;
 use std::sync::Arc;
@@ -48,17 +49,32 @@ impl Destination {
 }
 
 impl Control<Destination> {
+    /// The queue that it is on: pending, or else running.
+    fn its_queue(&self) -> Option<Arc<Common>> {
+        self.locked(|state, _| {
+            let pending = state.pending.as_ref().map(|pending| match &pending.place {
+                Where::Delayed { target, .. } => &target.queue.queue.common,
+                Where::Listed(entry) | Where::Met { entry, .. } => &entry.link.common,
+            });
+            let running = state.running.as_ref().map(|running| &running.entry.link.common);
+            pending.or(running).cloned()
+        })
+    }
+
     /// The runtime that it is queued or runs on.
     pub(super) fn runtime(&self) -> Option<Handle> {
-        let shared = self.locked(|state, _| {
-            let pending = state.pending.as_ref().map(|pending| match &pending.place {
-                Where::Delayed { target, .. } => target.shared(),
-                Where::Listed(entry) | Where::Met { entry, .. } => &entry.link.common.shared,
-            });
-            let running = state.running.as_ref().map(|running| &running.entry.link.common.shared);
-            pending.or(running).cloned()
-        });
-        shared.map(|shared| Handle { shared })
+        self.its_queue().map(|queue| Handle { shared: queue.shared.clone() })
+    }
+
+    /// This thread is about to flush the work: an item of a reclaim queue should not, if the work is on
+    /// a queue without rescuer.
+    pub(super) fn warn_of_dependency(&self) {
+        // Seldom, and then it costs a lock.
+        if let Some(waiting) = reclaiming()
+            && let Some(queue) = self.its_queue()
+        {
+            queue.warn_of_dependency(&waiting);
+        }
     }
 }
 
