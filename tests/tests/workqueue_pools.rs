@@ -1,7 +1,8 @@
 //! On which workers the items of a queue run: high priority, unbound, CPU intensive, and after a
 //! change of attributes.
 
-use cmwq::runtime::{Builder, Runtime};
+use cmwq::net::{TcpListener, TcpStream};
+use cmwq::runtime::{Builder, Detector, Runtime};
 use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
 use cmwq_tests::crowd::Crowd;
@@ -9,6 +10,7 @@ use cmwq_tests::{Block, confine, finish, run, skip, until};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -78,6 +80,40 @@ fn a_high_priority_item_overtakes_a_long_line_on_a_worker_of_its_own() {
         assert!(name.starts_with("cmwq/") && name.ends_with('H'), "{name}");
         assert_eq!((pool(&name), &cpus), (pool(&first.0), &first.1), "of the same CPU");
         assert!(overtaken < LINE / 2, "{overtaken} of {LINE} came before it");
+    });
+}
+
+/// The driver and the timers of the CPU's normal pool stand still behind a hog that nobody notices;
+/// those of high priority do not.
+#[test]
+fn a_high_priority_item_has_timers_and_sockets_of_its_own() {
+    run("a_high_priority_item_has_timers_and_sockets_of_its_own", || {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).detector(Detector::Off).enable_all();
+        let runtime = builder.build().unwrap();
+        let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
+        let high = Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap();
+        let use_both = || async {
+            cmwq::time::sleep(Duration::from_millis(5)).await;
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let serve = async { listener.accept().await.unwrap().0.write_u8(42).await.unwrap() };
+            let ask = async { TcpStream::connect(address).await.unwrap().read_u8().await.unwrap() };
+            assert_eq!(futures::join!(serve, ask).1, 42);
+        };
+        let (over, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (seen, has_begun) = (over.clone(), begun.clone());
+        let hog = normal.spawn(async move {
+            has_begun.store(true, Ordering::SeqCst);
+            spin_until(&seen);
+        });
+        until("the hog burns", || begun.load(Ordering::SeqCst));
+        let stuck = normal.spawn(use_both());
+        finish(high.spawn(use_both())).unwrap();
+        assert!(!stuck.is_finished() && !hog.is_finished());
+        over.store(true, Ordering::SeqCst);
+        finish(hog).unwrap();
+        finish(stuck).unwrap();
     });
 }
 
