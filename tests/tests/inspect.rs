@@ -210,6 +210,26 @@ fn dump_shows_scopes_pools_workers_and_queues() {
     });
 }
 
+/// Each node has a part of the limit of an unbound queue.
+#[test]
+fn dump_shows_the_slots_of_nodes() {
+    run("dump_shows_the_slots_of_nodes", || {
+        let runtime = Case::Auto.start(1);
+        let queue = queue(&runtime, |builder| builder.name("parts").unbound().max_active(2));
+        let has = |slots: &str| {
+            let text = runtime.handle().dump_workqueues().to_string();
+            let line = text.lines().find(|line| line.starts_with("parts:")).expect("it is there");
+            line.split(", node ").skip(1).any(|node| node.ends_with(slots))
+        };
+        assert!(has(": 0 of 2") && !has(": 2 of 2"));
+        let tasks = [(); 3].map(|()| queue.spawn(std::future::pending::<()>()));
+        until("two of them have slots", || has(": 2 of 2"));
+        queue.abort_all();
+        tasks.into_iter().for_each(|task| assert!(finish(task).is_err()));
+        until("nobody has one", || !has(": 1 of 2") && !has(": 2 of 2"));
+    });
+}
+
 /// A worker that burns runs, and is known for a hog after some time.
 #[test]
 fn dump_shows_a_worker_that_runs() {

@@ -300,11 +300,12 @@ every_case! {
         let wide = Workqueue::builder().name("wide").unbound().max_active(8).min_active(1);
         let _wide = wide.build_on(runtime.handle()).expect("a queue");
         let shares = |text: &str| runtime.handle().dump_workqueues().to_string().contains(text);
-        let whole = "wide: unbound, max_active 8, min_active 1, node 0: 4, node 1: 4, node 2: 1";
+        let whole = "wide: unbound, max_active 8, min_active 1, \
+                     node 0: 0 of 4, node 1: 0 of 4, node 2: 0 of 1";
         assert!(shares(whole), "{}", runtime.handle().dump_workqueues());
         let part_of = |cpu| match cpu {
-            3 => "node 0: 6, node 1: 3, node 2: 1",
-            _ => "node 0: 3, node 1: 6, node 2: 1",
+            3 => "node 0: 0 of 6, node 1: 0 of 3, node 2: 0 of 1",
+            _ => "node 0: 0 of 3, node 1: 0 of 6, node 2: 0 of 1",
         };
         for cpu in [3, 1] {
             let workers = nodes::threads(&format!("cmwq/{cpu}:"));

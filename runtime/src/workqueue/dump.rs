@@ -136,7 +136,7 @@ fn write_queue(text: &mut String, queue: &Arc<Queue>) -> fmt::Result {
         queue
             .node_limits()
             .iter()
-            .try_for_each(|(node, max)| write!(text, ", node {node}: {max}"))?;
+            .try_for_each(|(node, taken, max)| write!(text, ", node {node}: {taken} of {max}"))?;
     }
     writeln!(text)?;
     let common = &queue.common;

@@ -281,10 +281,14 @@ impl Queue {
         }
     }
 
-    /// The part that each node has of the limit, of an unbound queue that has one.
-    pub(super) fn node_limits(&self) -> Vec<(usize, usize)> {
+    /// The part that each node has of the limit, of an unbound queue that has one: the node, how many
+    /// items are in progress there, and how many may be.
+    pub(super) fn node_limits(&self) -> Vec<(usize, usize, usize)> {
         let Table::Unbound(unbound) = &self.table else { return Vec::new() };
-        let limit = |node: &Arc<Node>| Some((node.id, node.lock().slots.max()?));
+        let limit = |node: &Arc<Node>| {
+            let state = node.lock();
+            Some((node.id, state.slots.taken(), state.slots.max()?))
+        };
         unbound.nodes.iter().filter_map(limit).collect()
     }
 

@@ -41,6 +41,11 @@ impl Slots {
         self.max
     }
 
+    /// Items that have a slot. Futures need none where no limit is set.
+    pub(super) fn taken(&self) -> usize {
+        self.futures + self.works
+    }
+
     /// Is there no limit at all for this kind?
     pub(super) fn is_unlimited(&self, kind: Kind) -> bool {
         self.max.is_none() && kind == Kind::Future
