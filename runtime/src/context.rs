@@ -12,6 +12,7 @@ use crate::time::Timers;
 use crate::worker::Local;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
+use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ thread_local! {
     /// The runtime that made this thread.
     static OWNER: Cell<*const Shared> = const { Cell::new(ptr::null()) };
     static TASK: Cell<Option<Id>> = const { Cell::new(None) };
+    /// Where the task was spawned, on a thread that polls and is no worker. A worker has it where
+    /// others see it.
+    static LOCATION: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
     /// With one reference to the runtime, so that guards may be dropped in any order.
     static ENTERED: Cell<Option<Entered>> = const { Cell::new(None) };
 }
@@ -71,6 +75,19 @@ pub(crate) fn set_current_task(id: Option<Id>) -> Option<Id> {
 
 pub(crate) fn current_task_id() -> Option<Id> {
     TASK.get()
+}
+
+/// A thread that is no worker begins to poll a task that was spawned there, or ends it.
+pub(crate) fn set_current_location(location: Option<&'static Location<'static>>) {
+    LOCATION.set(location);
+}
+
+/// Where the task was spawned that this thread polls, or polled last.
+pub(crate) fn current_location() -> Option<&'static Location<'static>> {
+    with_local(|local| match local {
+        Some(local) => local.worker().location(),
+        None => LOCATION.get(),
+    })
 }
 
 /// The runtime that this thread is in.

@@ -5,6 +5,7 @@ use cmwq::net::{TcpListener, TcpStream};
 use cmwq::runtime::{Handle, Runtime};
 use cmwq::task::JoinHandle;
 use cmwq::time::sleep;
+use cmwq::workqueue::{current_work, record};
 use cmwq_tests::cgroup::in_group;
 use cmwq_tests::child::{Prepare, in_child};
 use cmwq_tests::crowd::Crowd;
@@ -420,6 +421,38 @@ fn each_queue_counts_its_calls_and_polls() {
         let before = rescued();
         all_finish(queue_work(&queue));
         assert_eq!(rescued(), before, "workers do the work again");
+    });
+}
+
+/// What the rescuer executes has its name, and is recorded, as what workers execute.
+#[test]
+fn executions_of_a_rescuer_are_recorded() {
+    run("executions_of_a_rescuer_are_recorded", || {
+        let runtime = Case::Auto.start_with(1, |builder| {
+            builder.max_workers_per_core(CAP);
+        });
+        let queue = build(&runtime, Kind::Bound, "pages", true);
+        let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
+        let recording = record(1000);
+        let future = queue
+            .spawn(async { (thread::current().name() == Some("cmwq/R-pages"), current_work()) });
+        let id = future.id();
+        let (is_rescuer, named) = finish(future).expect("no panic");
+        let named = named.expect("it is a task");
+        assert!(is_rescuer);
+        assert_eq!((named.id(), named.queue()), (id, Some("pages")));
+        assert!(named.location().is_some_and(|location| location.file().ends_with("rescuer.rs")));
+        let called = cmwq::Work::new(|| ());
+        assert!(called.queue(&queue));
+        finish(called.flush());
+        crowd.finish();
+        let events = recording.take();
+        let events: Vec<_> = events.iter().filter(|event| &*event.queue == "pages").collect();
+        let kinds: Vec<_> = events.iter().map(|event| event.kind.name()).collect();
+        let once = ["queue", "activate", "execute_start", "execute_end"];
+        assert_eq!(kinds, [once, once].concat());
+        assert!(events[..4].iter().all(|event| event.task == id));
+        assert!(events.iter().all(|event| event.location.file().ends_with("rescuer.rs")));
     });
 }
 

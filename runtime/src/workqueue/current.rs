@@ -57,10 +57,7 @@ pub(crate) fn leave() {
 }
 
 fn happened(kind: EventKind, pwq: &PoolWorkqueue) {
-    events::happened(kind, pwq, || {
-        let location = context::with_local(|local| local?.worker().location());
-        context::current_task_id().zip(location)
-    });
+    events::happened(kind, pwq, || context::current_task_id().zip(context::current_location()));
 }
 
 /// Does this thread run something that may pass its priority on? Possibly it did so last.

@@ -67,6 +67,5 @@ pub fn current_work() -> Option<CurrentWork> {
         return Some(CurrentWork { id: work.id, queue, location });
     };
     let queue = current::with(|current| Some(current?.0.common.name.clone()));
-    let location = context::with_local(|local| local?.worker().location());
-    Some(CurrentWork { id, queue, location })
+    Some(CurrentWork { id, queue, location: context::current_location() })
 }

@@ -205,11 +205,13 @@ impl Round<'_> {
         line.rescued.increment();
         task.set_home_core(core.index);
         context::set_current_task(Some(task.id()));
+        context::set_current_location(Some(task.location()));
         self.rescuer.sight.polls(task.id().as_u64(), task.location());
         budget::set(Budget::initial());
         task.run();
         budget::set(Budget::unconstrained());
         self.rescuer.sight.has_polled();
+        context::set_current_location(None);
         context::set_current_task(None);
     }
 
