@@ -1,6 +1,6 @@
 //! Corners of workqueues where two things meet.
 
-use cmwq::runtime::Builder;
+use cmwq::runtime::{Builder, Handle};
 use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
 use cmwq_tests::run;
@@ -16,6 +16,26 @@ async fn soon<F: Future>(what: &str, future: F) -> F::Output {
     match cmwq::time::timeout(LONG, future).await {
         Ok(output) => output,
         Err(_) => panic!("{what}: it hangs"),
+    }
+}
+
+/// A closure that blocks on a future of its own queue waits for it as a task would.
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_work_item_lends_its_slot_or_is_told_too() {
+    let limited = Workqueue::builder().max_active(1).build().unwrap();
+    let ordered = Workqueue::builder().ordered().build().unwrap();
+    for (queue, is_ordered) in [(limited, false), (ordered, true)] {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (own, handle) = (queue.clone(), Handle::current());
+        let work = Work::new(move || {
+            let task = own.spawn_on(0, async { 7 });
+            let _ = tell.send(handle.block_on(task));
+        });
+        assert!(work.queue_on(0, &queue));
+        soon("the work item", work.flush()).await;
+        let result = told.recv().unwrap();
+        assert_eq!(result.is_err_and(|error| error.is_deadlock()), is_ordered);
+        soon("the queue", queue.flush()).await;
     }
 }
 

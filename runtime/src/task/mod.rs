@@ -57,7 +57,7 @@
 //!   from the queue clears the flag in the same step in which it learns whether it is its turn. If the
 //!   task has completed before, it stays in the owned list until then: the list is what keeps the
 //!   scheduler for whoever has made the task PENDING and has yet to queue it.
-//! - RAISED: each step to PENDING also calls [`Schedule::hasten`], which is to bring about a turn
+//! - RAISED: each step to PENDING also calls `Schedule::hasten`, which is to bring about a turn
 //!   ahead.
 //!   Raising a sleeping or running task has it polled once more: in that poll it tells what it waits
 //!   for.
