@@ -261,6 +261,39 @@ fn dump_shows_a_worker_that_runs() {
     });
 }
 
+/// A task with a name has it in the dump while it is polled; the next one of its worker has not, not
+/// even after a panic.
+#[test]
+fn dump_shows_the_names_of_tasks() {
+    run("dump_shows_the_names_of_tasks", || {
+        let runtime = Case::Auto.start(1);
+        let dump = || runtime.handle().dump_workqueues().to_string();
+        for name in [Some("reader"), None, Some("writer"), None] {
+            let (leash, held) = mpsc::channel::<()>();
+            let blocks = async move {
+                let _ = held.recv();
+                assert_ne!(name, Some("writer"), "on purpose");
+            };
+            let (task, shown) = match name {
+                Some(name) => {
+                    let builder = cmwq::task::Builder::new().name(name);
+                    let task = builder.spawn_on(blocks, runtime.handle()).expect("never refused");
+                    let shown = format!("task {} {name:?} spawned at", task.id());
+                    (task, shown)
+                }
+                None => {
+                    let task = runtime.spawn(blocks);
+                    let shown = format!("task {} spawned at", task.id());
+                    (task, shown)
+                }
+            };
+            until("it is shown", || dump().contains(&shown));
+            drop(leash);
+            assert_eq!(finish(task).is_err(), name == Some("writer"));
+        }
+    });
+}
+
 /// The names of this process's threads.
 fn threads() -> Vec<String> {
     let tasks = Process::myself().and_then(|process| process.tasks()).expect("/proc is mounted");

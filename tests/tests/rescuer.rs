@@ -483,7 +483,7 @@ fn a_dump_shows_rescuers() {
         let look = line("cmwq/R-pages (");
         assert!(look.contains("with cmwq/"), "{look}");
         assert!(look.contains(&format!("task {} spawned at", item.id())), "{look}");
-        assert!(look.contains("tests/rescuer.rs:"), "{look}");
+        assert!(look.contains("tests/rescuer.rs:") && look.contains(", for "), "{look}");
         let text = runtime.handle().dump_workqueues().to_string();
         assert!(text.contains(" calls for the rescuer, 1 polls by it"), "{text}");
         drop(leash);

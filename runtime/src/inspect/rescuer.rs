@@ -6,6 +6,7 @@ use crate::runtime::Shared;
 use crate::sys::proc::{Look, SyscallFile};
 use std::fmt;
 use std::panic::Location;
+use std::time::Duration;
 
 /// What a rescuer is doing.
 pub(crate) struct RescuerLook {
@@ -13,7 +14,8 @@ pub(crate) struct RescuerLook {
     tid: i32,
     /// The pool that it is with.
     pool: Option<String>,
-    task: Option<(u64, &'static Location<'static>)>,
+    /// Id, place of the spawn, and the time that the poll has taken so far.
+    task: Option<(u64, &'static Location<'static>, Duration)>,
     /// What the kernel says of its thread; `None` without `/proc`.
     thread: Option<Look>,
 }
@@ -26,7 +28,10 @@ impl RescuerLook {
             name: rescuer.name.to_string(),
             tid,
             pool: sight.core().map(|core| shared.core(core).pool.to_string()),
-            task: sight.task(),
+            task: sight.task().map(|(id, location, since)| {
+                let taken = crate::time::now_ns().saturating_sub(since);
+                (id, location, Duration::from_nanos(taken))
+            }),
             thread: SyscallFile::open(tid).and_then(|file| file.look()).ok(),
         }
     }
@@ -37,8 +42,9 @@ impl fmt::Display for RescuerLook {
         write!(f, "{} (thread {}, rescuer): ", self.name, self.tid)?;
         let Some(pool) = &self.pool else { return f.write_str("idle") };
         write!(f, "with {pool}")?;
-        let Some((id, location)) = self.task else { return f.write_str(", between tasks") };
+        let Some((id, location, taken)) = self.task else { return f.write_str(", between tasks") };
         write!(f, ", task {id} spawned at {location}")?;
-        write_thread(f, self.thread)
+        write_thread(f, self.thread)?;
+        write!(f, ", for {:.3} s", taken.as_secs_f64())
     }
 }

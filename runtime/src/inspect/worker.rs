@@ -36,6 +36,7 @@ enum Position {
 /// What it polls.
 struct Task {
     id: u64,
+    name: Option<Arc<str>>,
     location: &'static Location<'static>,
     queue: Option<Arc<str>>,
 }
@@ -93,11 +94,12 @@ fn steady(worker: &Worker, names: &QueueNames) -> (crate::worker::Stamp, Option<
         let id = worker.task();
         let location = worker.location();
         let queue = worker.queue();
+        let name = worker.task_name();
         let after = worker.epoch.load();
         if after == stamp {
             let task = id.zip(location).filter(|_| stamp.phase() == Phase::User);
             let queue = queue.and_then(|queue| names.get(queue.0));
-            return (stamp, task.map(|(id, location)| Task { id, location, queue }));
+            return (stamp, task.map(|(id, location)| Task { id, name, location, queue }));
         }
         stamp = after;
     }
@@ -116,7 +118,11 @@ impl fmt::Display for WorkerLook {
             (Phase::Parked, _) => return f.write_str("idle"),
             (Phase::Runtime, _) => return f.write_str("between tasks"),
             (Phase::User, Some(task)) => {
-                write!(f, "task {} spawned at {}", task.id, task.location)?;
+                write!(f, "task {}", task.id)?;
+                if let Some(name) = &task.name {
+                    write!(f, " {name:?}")?;
+                }
+                write!(f, " spawned at {}", task.location)?;
                 if let Some(queue) = &task.queue {
                     write!(f, " of queue {queue}")?;
                 }

@@ -1,6 +1,7 @@
 //! Settings of a task.
 
 use super::JoinHandle;
+use super::named::Named;
 use crate::runtime::Handle;
 use std::future::Future;
 use std::io;
@@ -28,8 +29,9 @@ impl<'a> Builder<'a> {
         Self::default()
     }
 
-    /// A name for the task. As with tokio it is for tracing: it is in the `cmwq` event at debug level
-    /// that tells of the spawn.
+    /// A name for the task: in the reports of the watchdog and the [dump](crate::workqueue::dump) while
+    /// the task is being polled, and, as with tokio, in the `cmwq` event at debug level that tells of
+    /// the spawn. A call of [`spawn_blocking`](Self::spawn_blocking) has it in the event only.
     pub fn name(mut self, name: &'a str) -> Self {
         self.name = Some(name);
         self
@@ -64,7 +66,10 @@ impl<'a> Builder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = handle.spawn(future);
+        let task = match self.name {
+            Some(name) => handle.spawn(Named::new(name, future)),
+            None => handle.spawn(future),
+        };
         self.announce(task.id());
         Ok(task)
     }

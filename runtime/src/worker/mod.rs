@@ -11,6 +11,7 @@
 //! | `tid`, `watch`, `gate` | the thread, before it is on standby or holder for the first time | detectors |
 //! | `location`, `task` | the thread, before each poll | reports |
 //! | `queue` | the thread, around items of workqueues | reports |
+//! | `task_name` | the thread, around tasks with names | reports |
 //! | `observed` | whoever looks at the worker | reports |
 //! | `flags` | monitor sets, the thread clears; `Roams` is the thread's alone | both, and who watches the CPUs |
 //!
@@ -69,8 +70,8 @@ use crate::sync_types::{Mutex, lock};
 use crate::sys::proc::SyscallFile;
 use crossbeam_utils::CachePadded;
 use std::panic::Location;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The shared half of a worker.
 pub(crate) struct Worker {
@@ -85,6 +86,8 @@ pub(crate) struct Worker {
     location: AtomicPtr<Location<'static>>,
     /// The id of that task; 0 for other user code.
     task: AtomicU64,
+    /// Its name, if it has one, for the time of the poll.
+    task_name: Mutex<Option<Arc<str>>>,
     /// The pool_workqueue that the task is of, and 1; 0 for none.
     queue: AtomicU64,
     /// Since when it has been in its epoch.
@@ -109,6 +112,7 @@ impl Worker {
             gate: Mutex::new(None),
             location: AtomicPtr::new(std::ptr::null_mut()),
             task: AtomicU64::new(0),
+            task_name: Mutex::new(None),
             queue: AtomicU64::new(0),
             observed: Observed::default(),
             flags: flags::Flags::default(),
@@ -161,6 +165,17 @@ impl Worker {
     #[inline]
     fn set_task(&self, id: Option<crate::task::Id>) {
         self.task.store(id.map_or(0, crate::task::Id::as_u64), Ordering::Relaxed);
+    }
+
+    /// The name of the task that it polls.
+    pub(crate) fn task_name(&self) -> Option<Arc<str>> {
+        lock(&self.task_name).clone()
+    }
+
+    /// Only by the worker itself, at the start and the end of a poll of a task with a name.
+    pub(crate) fn set_task_name(&self, name: Option<Arc<str>>) {
+        let former = std::mem::replace(&mut *lock(&self.task_name), name);
+        drop(former);
     }
 
     /// The pool_workqueue whose item it runs.

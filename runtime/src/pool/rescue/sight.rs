@@ -13,6 +13,8 @@ pub(crate) struct Sight {
     /// The task that it polls; 0 for none.
     task: AtomicU64,
     location: AtomicPtr<Location<'static>>,
+    /// When that poll began, CLOCK_MONOTONIC ns.
+    since: AtomicU64,
 }
 
 impl Sight {
@@ -26,6 +28,7 @@ impl Sight {
 
     pub(super) fn polls(&self, task: u64, location: &'static Location<'static>) {
         self.location.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+        self.since.store(crate::time::now_ns(), Ordering::Relaxed);
         self.task.store(task, Ordering::Release);
     }
 
@@ -42,14 +45,15 @@ impl Sight {
         self.core.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// The task that it polls, and where that was spawned.
-    pub(crate) fn task(&self) -> Option<(u64, &'static Location<'static>)> {
+    /// The task that it polls, where that was spawned, and since when it polls it.
+    pub(crate) fn task(&self) -> Option<(u64, &'static Location<'static>, u64)> {
         let task = self.task.load(Ordering::Acquire);
+        let since = self.since.load(Ordering::Relaxed);
         let location = self.location.load(Ordering::Relaxed);
         // SAFETY: only `&'static Location`s are stored.
         let location = unsafe { location.as_ref() };
         // A poll that begins meanwhile has written its place first.
         let is_steady = task != 0 && self.task.load(Ordering::Acquire) == task;
-        location.filter(|_| is_steady).map(|location| (task, location))
+        location.filter(|_| is_steady).map(|location| (task, location, since))
     }
 }
