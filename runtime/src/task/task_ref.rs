@@ -4,6 +4,7 @@ use super::Id;
 use super::raw::{RawTask, Turn};
 use super::state::OnRaise;
 use crate::sync_types::atomic::Ordering;
+use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
 /// Says nothing about the output. Equal references are to the same task.
@@ -91,6 +92,14 @@ impl Clone for TaskRef {
 impl Drop for TaskRef {
     fn drop(&mut self) {
         self.0.ref_dec(1);
+    }
+}
+
+impl Eq for TaskRef {}
+
+impl Hash for TaskRef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.own_address().hash(state);
     }
 }
 

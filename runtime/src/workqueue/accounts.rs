@@ -28,7 +28,7 @@ pub(super) trait Task {
 
 /// The number of an item in the books: its place, used again after it, and a serial number that is
 /// not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ItemId {
     pub(super) index: usize,
     serial: u64,

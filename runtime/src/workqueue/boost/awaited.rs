@@ -6,7 +6,7 @@ use super::waits::{Target, Waits};
 use crate::task::TaskRef;
 use std::sync::Arc;
 
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Awaited {
     /// Something on a workqueue.
     Item(Item),

@@ -5,6 +5,7 @@
 use super::waits::{Target, Waits};
 use crate::sync_types::{Mutex, bounded_model, lock};
 use crate::worker::Mark;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -30,6 +31,14 @@ impl Item {
 impl PartialEq for Item {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Item {}
+
+impl Hash for Item {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 

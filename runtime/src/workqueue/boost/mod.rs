@@ -75,6 +75,8 @@ mod raise;
 mod tasks;
 mod thread;
 mod waits;
+#[cfg(all(test, not(cmwq_loom)))]
+mod waits_tests;
 
 #[cfg(all(test, cmwq_loom))]
 mod loom_tests;

@@ -10,6 +10,7 @@ use crate::workqueue::accounts::{ItemId, Place};
 use crate::workqueue::current;
 use crate::workqueue::pwq::PoolWorkqueue;
 use crate::workqueue::ticket::Ticket;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -31,6 +32,14 @@ pub(crate) struct Item {
 impl PartialEq for Item {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id && Arc::ptr_eq(&self.pwq, &other.pwq)
+    }
+}
+
+impl Eq for Item {}
+
+impl Hash for Item {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (Arc::as_ptr(&self.pwq), self.id).hash(state);
     }
 }
 

@@ -1,10 +1,12 @@
 //! What an item waits for, and whether that is urgent.
 
 use crate::sync_types::{Mutex, lock};
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// Something that can be waited for.
-pub(crate) trait Target: Clone + PartialEq {
+pub(crate) trait Target: Clone + Eq + Hash {
     /// Runs `f` while no other thread raises or lowers anything.
     fn alone<R>(&self, f: impl FnOnce() -> R) -> R;
 
@@ -25,18 +27,21 @@ struct State<T> {
     is_urgent: bool,
     /// Nothing is recorded any more.
     is_closed: bool,
-    edges: Vec<Edge<T>>,
+    /// By target: a task may await some ten thousands.
+    edges: HashMap<T, Edges>,
 }
 
-struct Edge<T> {
-    target: T,
-    /// It is counted by the target, or whoever has set this is about to. Set inside of `alone` only.
-    is_raised: bool,
+/// Those to one target: an item may flush what it awaits too.
+#[derive(Clone, Copy, Default)]
+struct Edges {
+    plain: usize,
+    /// Counted by the target, or whoever has changed this is about to. Grows inside of `alone` only.
+    raised: usize,
 }
 
 impl<T: Target> Waits<T> {
     pub(super) fn new(is_urgent: bool) -> Self {
-        Self(Mutex::new(State { is_urgent, is_closed: false, edges: Vec::new() }))
+        Self(Mutex::new(State { is_urgent, is_closed: false, edges: HashMap::new() }))
     }
 
     /// Records an edge, which is not raised. Whoever is told that it is urgent calls
@@ -47,7 +52,7 @@ impl<T: Target> Waits<T> {
         if state.is_closed {
             return false;
         }
-        state.edges.push(Edge { target: target.clone(), is_raised: false });
+        state.edges.entry(target.clone()).or_default().plain += 1;
         state.is_urgent
     }
 
@@ -62,10 +67,10 @@ impl<T: Target> Waits<T> {
 
     fn mark(&self, target: &T) -> bool {
         let state = &mut *lock(&self.0);
-        let is_meant = |edge: &&mut Edge<T>| !edge.is_raised && edge.target == *target;
-        match state.edges.iter_mut().find(is_meant).filter(|_| state.is_urgent) {
-            Some(edge) => {
-                edge.is_raised = true;
+        match state.edges.get_mut(target).filter(|edges| state.is_urgent && edges.plain > 0) {
+            Some(edges) => {
+                edges.plain -= 1;
+                edges.raised += 1;
                 true
             }
             None => false,
@@ -74,13 +79,22 @@ impl<T: Target> Waits<T> {
 
     /// Cuts an edge, if there is one.
     pub(super) fn cut(&self, target: &T) {
-        let cut = {
+        // The key is dropped when no lock is held.
+        let (was_raised, _last) = {
             let mut state = lock(&self.0);
-            let place = state.edges.iter().position(|edge| edge.target == *target);
-            place.map(|place| state.edges.swap_remove(place))
+            let Some(edges) = state.edges.get_mut(target) else { return };
+            // Of two it does not matter which.
+            let was_raised = edges.plain == 0;
+            if was_raised {
+                edges.raised -= 1;
+            } else {
+                edges.plain -= 1;
+            }
+            let is_last = edges.plain + edges.raised == 0;
+            (was_raised, is_last.then(|| state.edges.remove_entry(target)))
         };
-        if let Some(edge) = cut {
-            edge.settle();
+        if was_raised {
+            settle(target);
         }
     }
 
@@ -92,29 +106,31 @@ impl<T: Target> Waits<T> {
             state.is_closed = true;
             std::mem::take(&mut state.edges)
         };
-        edges.into_iter().for_each(Edge::settle);
+        for (target, edges) in edges {
+            (0..edges.raised).for_each(|_| settle(&target));
+        }
     }
 
     /// The waiter has become urgent, or is no more. Gives the edges that change.
     fn turn(&self, is_urgent: bool) -> Vec<T> {
         let mut state = lock(&self.0);
         state.is_urgent = is_urgent;
-        let changes = state.edges.iter_mut().filter(|edge| edge.is_raised != is_urgent);
-        changes
-            .map(|edge| {
-                edge.is_raised = is_urgent;
-                edge.target.clone()
-            })
-            .collect()
+        let mut changed = Vec::new();
+        for (target, edges) in &mut state.edges {
+            let (from, to) = match is_urgent {
+                true => (&mut edges.plain, &mut edges.raised),
+                false => (&mut edges.raised, &mut edges.plain),
+            };
+            *to += *from;
+            changed.extend(std::iter::repeat_n(target, std::mem::take(from)).cloned());
+        }
+        changed
     }
 }
 
-impl<T: Target> Edge<T> {
-    fn settle(self) {
-        if self.is_raised {
-            self.target.alone(|| spread(self.target.lower(), false));
-        }
-    }
+/// A raised edge was cut.
+fn settle<T: Target>(target: &T) {
+    target.alone(|| spread(target.lower(), false));
 }
 
 /// Carries a change along a chain.
