@@ -157,7 +157,11 @@ fn forget(address: usize) {
     let entry = {
         let mut table = table(address);
         let entry = table.remove(&address);
-        entry.inspect(|entry| entry.task.unbond())
+        entry.inspect(|entry| {
+            entry.task.unbond();
+            // An edge that is being settled at this moment will not find it any more.
+            entry.task.lower();
+        })
     };
     let Some(entry) = entry else { return };
     if let Some(awaiter) = entry.awaiter {
