@@ -30,10 +30,9 @@
 //!
 //! # Locks
 //!
-//! A look takes none but those of the registries of workqueues and of rescuers, whose holders do not
-//! run user code. All
-//! else is read from atomics and `/proc`, so that it works beside any blocked task. What it shows of
-//! two workers may be of two moments.
+//! A look takes none but those of the registries of workqueues and of rescuers and of the name of a
+//! worker's task, whose holders do not run user code. All else is read from atomics and `/proc`, so
+//! that it works beside any blocked task. What it shows of two workers may be of two moments.
 
 mod names;
 mod observed;
