@@ -94,11 +94,35 @@ pub struct Gated {
     pub handle: JoinHandle<()>,
 }
 
-/// Spawns one.
+/// Spawns one, which may not have run yet.
 pub fn gated(queue: &impl Queue) -> Gated {
-    let ((gate, wait), (tell, seen)) = (oneshot::channel(), oneshot::channel());
+    gated_task(queue, || {})
+}
+
+/// Spawns one, and waits until it waits: a worker that is about to poll it for the first time would run
+/// it as it was queued.
+pub async fn waiting(queue: &impl Queue) -> Gated {
+    let (tell, begun) = oneshot::channel();
+    let gated = gated_task(queue, || tell.send(()).expect("it is waited for"));
+    begun.await.unwrap();
+    gated
+}
+
+fn gated_task(queue: &impl Queue, begins: impl FnOnce() + Send + 'static) -> Gated {
+    let ((gate, mut wait), (tell, seen)) = (oneshot::channel(), oneshot::channel());
+    let mut begins = Some(begins);
     let handle = queue.spawn(async move {
-        let _ = wait.await;
+        let waits = poll_fn(|cx| {
+            let is_open = Pin::new(&mut wait).poll(cx).is_ready();
+            if is_open {
+                return Poll::Ready(());
+            }
+            if let Some(begins) = begins.take() {
+                begins();
+            }
+            Poll::Pending
+        });
+        waits.await;
         let _ = tell.send(is_urgent());
     });
     Gated { gate, seen, handle }

@@ -6,14 +6,14 @@
 use cmwq::runtime::{Builder, Pin};
 use cmwq::sync::oneshot;
 use cmwq::{Work, Workqueue};
-use cmwq_tests::inherit::{Fixture, Gated, awaiting, gated, is_urgent, poll_once};
+use cmwq_tests::inherit::{Fixture, Gated, awaiting, gated, is_urgent, poll_once, waiting};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Is a task of one queue that a task of the other one awaits urgent when it is woken?
 async fn woken_as_urgent(of: &Workqueue, by: &Workqueue) -> bool {
-    let Gated { gate, seen, handle } = gated(of);
+    let Gated { gate, seen, handle } = waiting(of).await;
     let waiter = awaiting(by, handle).await;
     gate.send(()).unwrap();
     let is_urgent = seen.await.unwrap();
@@ -222,7 +222,7 @@ fn a_raised_task_raises_what_it_awaits_later() {
             handle.await.unwrap();
         });
         let end = awaiting(&fixture.high, middle).await;
-        assert!(go.send(gated(&fixture.normal)).is_ok());
+        assert!(go.send(waiting(&fixture.normal).await).is_ok());
         assert!(urgent.await.unwrap());
         end.await.unwrap().unwrap();
     });
@@ -234,7 +234,7 @@ fn an_inactive_task_keeps_its_place_and_those_before_it_are_raised() {
     let ordered = fixture.queue(Workqueue::builder().max_active(1));
     fixture.runtime.block_on(async {
         let order = Arc::new(Mutex::new(Vec::new()));
-        let Gated { gate, seen, handle } = gated(&ordered);
+        let Gated { gate, seen, handle } = waiting(&ordered).await;
         let mut tasks = Vec::new();
         for number in 0..5 {
             let order = order.clone();
@@ -261,7 +261,7 @@ fn each_of_two_flushes_counts() {
     let line = fixture.queue(Workqueue::builder().max_active(1));
     fixture.runtime.block_on(async {
         for (leaving, expected) in [(0, true), (1, true), (2, false)] {
-            let Gated { gate, seen, handle } = gated(&line);
+            let Gated { gate, seen, handle } = waiting(&line).await;
             let (tell, ran) = oneshot::channel();
             let mut tell = Some(tell);
             let work = Work::new(move || {
@@ -301,7 +301,7 @@ fn frozen_aborted_and_complete_targets() {
     fixture.runtime.block_on(async {
         // Frozen: raised all the same, and run as such after the thaw.
         let frozen = fixture.queue(Workqueue::builder());
-        let Gated { gate, seen, handle } = gated(&frozen);
+        let Gated { gate, seen, handle } = waiting(&frozen).await;
         frozen.freeze();
         gate.send(()).unwrap();
         let inactive = frozen.spawn(async { is_urgent() });
@@ -313,7 +313,7 @@ fn frozen_aborted_and_complete_targets() {
         assert!(waiters.1.await.unwrap().unwrap());
 
         // Raised and in the pool when it is frozen: taken back, and not lost.
-        let Gated { gate, seen, handle } = gated(&frozen);
+        let Gated { gate, seen, handle } = waiting(&frozen).await;
         let waiter = awaiting(&fixture.high, handle).await;
         gate.send(()).unwrap();
         frozen.freeze();

@@ -4,7 +4,7 @@
 use cmwq::runtime::Builder;
 use cmwq::sync::oneshot;
 use cmwq::task::JoinHandle;
-use cmwq_tests::inherit::{Fixture, Gated, awaiting, gated, is_urgent, poll_once};
+use cmwq_tests::inherit::{Fixture, Gated, awaiting, is_urgent, poll_once, waiting};
 use cmwq_tests::random::Random;
 use cmwq_tests::run;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ fn a_wake_of_an_awaited_task_does_not_wait_for_a_hog() {
     run("a_wake_of_an_awaited_task_does_not_wait_for_a_hog", || {
         let fixture = one_core();
         fixture.runtime.block_on(async {
-            let Gated { gate, seen, handle } = gated(&fixture.runtime);
+            let Gated { gate, seen, handle } = waiting(&fixture.runtime).await;
             let waiter = awaiting(&fixture.high, handle).await;
             let hog = Hog::start(&fixture).await;
             gate.send(()).unwrap();
@@ -132,7 +132,7 @@ fn is_over_after(test: &str, end: impl AsyncFn(&Fixture, JoinHandle<()>) + Copy)
     run(test, || {
         let fixture = one_core();
         fixture.runtime.block_on(async {
-            let Gated { gate, mut seen, handle } = gated(&fixture.runtime);
+            let Gated { gate, mut seen, handle } = waiting(&fixture.runtime).await;
             end(&fixture, handle).await;
             let hog = Hog::start(&fixture).await;
             gate.send(()).unwrap();
@@ -188,7 +188,7 @@ fn an_abort_of_an_awaited_task_does_not_wait_for_a_hog() {
     run("an_abort_of_an_awaited_task_does_not_wait_for_a_hog", || {
         let fixture = one_core();
         fixture.runtime.block_on(async {
-            let Gated { gate: _gate, handle, .. } = gated(&fixture.runtime);
+            let Gated { gate: _gate, handle, .. } = waiting(&fixture.runtime).await;
             let abort = handle.abort_handle();
             let waiter = awaiting(&fixture.high, handle).await;
             let hog = Hog::start(&fixture).await;
@@ -207,7 +207,7 @@ fn a_chain_is_raised_as_a_whole_and_lowered_as_a_whole() {
         fixture.runtime.block_on(async {
             for stays in [true, false] {
                 // high -> second -> first -> last; the chain exists before its urgent end does.
-                let Gated { gate, mut seen, handle: last } = gated(spawned);
+                let Gated { gate, mut seen, handle: last } = waiting(spawned).await;
                 let first = awaiting(spawned, last).await;
                 let second = awaiting(spawned, first).await;
                 let hog = Hog::start(&fixture).await;
@@ -237,7 +237,7 @@ fn a_chain_through_items_of_queues() {
         let fixture = one_core();
         fixture.runtime.block_on(async {
             // high -> item -> spawned -> item
-            let Gated { gate, seen, handle: last } = gated(&fixture.normal);
+            let Gated { gate, seen, handle: last } = waiting(&fixture.normal).await;
             let spawned = awaiting(&fixture.runtime, last).await;
             let item = awaiting(&fixture.normal, spawned).await;
             let hog = Hog::start(&fixture).await;
@@ -255,7 +255,7 @@ fn a_task_of_another_runtime_is_left_alone() {
     run("a_task_of_another_runtime_is_left_alone", || {
         let (fixture, other) = (one_core(), one_core());
         fixture.runtime.block_on(async {
-            let Gated { gate, seen, handle } = gated(&other.runtime);
+            let Gated { gate, seen, handle } = waiting(&other.runtime).await;
             let waiter = awaiting(&fixture.high, handle).await;
             gate.send(()).unwrap();
             assert!(!seen.await.unwrap());
