@@ -6,7 +6,7 @@ use cmwq::runtime::{Builder, Runtime};
 use cmwq::sync::oneshot;
 use cmwq::task::JoinHandle;
 use cmwq::{Work, Workqueue};
-use cmwq_tests::inherit::is_urgent;
+use cmwq_tests::inherit::{Gated, is_urgent, waiting};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
@@ -23,13 +23,9 @@ fn queues(runtime: &Runtime) -> [Workqueue; 3] {
 }
 
 /// A task that waits for its gate, and then tells whether it is run as urgent.
-fn gated(queue: &Workqueue) -> (oneshot::Sender<()>, JoinHandle<bool>) {
-    let (gate, wait) = oneshot::channel();
-    let handle = queue.spawn(async move {
-        let _: Result<(), _> = wait.await;
-        is_urgent()
-    });
-    (gate, handle)
+async fn gated(queue: &Workqueue) -> (oneshot::Sender<()>, oneshot::Receiver<bool>) {
+    let Gated { gate, seen, .. } = waiting(queue).await;
+    (gate, seen)
 }
 
 /// A task of `by` that waits for `future`, after its first poll.
@@ -58,7 +54,8 @@ fn a_flush_raises_all_that_it_waits_for() {
     let [normal, _, high] = queues(&runtime);
     runtime.block_on(async {
         for is_drain in [false, true] {
-            let (gates, tasks): (Vec<_>, Vec<_>) = (0..3).map(|_| gated(&normal)).unzip();
+            let all = [gated(&normal).await, gated(&normal).await, gated(&normal).await];
+            let (gates, tasks): (Vec<_>, Vec<_>) = all.into_iter().unzip();
             let flush = match is_drain {
                 false => waits(&high, normal.flush()).await,
                 true => waits(&high, normal.drain()).await,
@@ -68,7 +65,7 @@ fn a_flush_raises_all_that_it_waits_for() {
                 assert!(task.await.unwrap());
             }
             flush.await.unwrap();
-            let (gate, task) = gated(&normal);
+            let (gate, task) = gated(&normal).await;
             gate.send(()).unwrap();
             assert!(!task.await.unwrap(), "the flush is over");
         }
@@ -81,7 +78,7 @@ fn it_raises_work_items_and_inactive_ones() {
     let [_, _, high] = queues(&runtime);
     let limited = Workqueue::builder().max_active(1).build_on(runtime.handle()).unwrap();
     runtime.block_on(async {
-        let (gate, first) = gated(&limited);
+        let (gate, first) = gated(&limited).await;
         let (tell, ran) = oneshot::channel();
         let mut tell = Some(tell);
         let work = Work::new(move || tell.take().unwrap().send(is_urgent()).unwrap());
@@ -98,7 +95,7 @@ fn a_dropped_flush_ends_it() {
     let runtime = one_core();
     let [normal, _, high] = queues(&runtime);
     runtime.block_on(async {
-        let (gate, task) = gated(&normal);
+        let (gate, task) = gated(&normal).await;
         let (one, other) = (waits(&high, normal.flush()).await, waits(&high, normal.flush()).await);
         for flush in [one, other] {
             flush.abort();
@@ -114,13 +111,13 @@ fn a_normal_flush_raises_what_it_waits_for_once_it_is_awaited() {
     let runtime = one_core();
     let [normal, other, high] = queues(&runtime);
     runtime.block_on(async {
-        let (gate, task) = gated(&other);
+        let (gate, task) = gated(&other).await;
         let flush = waits(&normal, other.flush()).await;
         gate.send(()).unwrap();
         assert!(!task.await.unwrap(), "a normal task flushes");
         flush.await.unwrap();
 
-        let (gate, task) = gated(&other);
+        let (gate, task) = gated(&other).await;
         let flush = waits(&normal, other.flush()).await;
         let waiter = waits(&high, async { flush.await.unwrap() }).await;
         gate.send(()).unwrap();
@@ -134,7 +131,7 @@ fn a_blocking_flush_counts() {
     let runtime = one_core();
     let [normal, _, high] = queues(&runtime);
     runtime.block_on(async {
-        let (gate, task) = gated(&normal);
+        let (gate, task) = gated(&normal).await;
         let ((tell, begun), flushed) = (oneshot::channel(), normal.clone());
         let flush = high.spawn(async move {
             tell.send(()).unwrap();
