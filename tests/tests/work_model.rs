@@ -293,14 +293,15 @@ async fn run(steps: &[Step]) {
     }
 }
 
-/// Flushes until a round has executed nothing: items may have queued others behind it.
+/// Flushes until nothing is left: items may have queued others behind the flush.
 async fn until_quiet(real: &Real, queue: usize) {
+    let queue = &real.queues[queue];
     loop {
-        let before = real.log.lock().unwrap().len();
-        real.queues[queue].flush().await;
-        if real.log.lock().unwrap().len() == before {
+        queue.flush().await;
+        if queue.stats().in_flight == 0 {
             return;
         }
+        cmwq::task::yield_now().await;
     }
 }
 
