@@ -2,6 +2,8 @@
 
 use super::{Model, output};
 use crate::sync_types::bounded_model;
+use crate::task::JoinHandle;
+use crate::task::mock::Tracked;
 use loom::thread::JoinHandle as Thread;
 
 impl Model {
@@ -14,6 +16,14 @@ impl Model {
     /// Both kinds of turns, until there are none.
     fn settle(&self) {
         while self.mock.run() + self.mock.run_ahead() > 0 {}
+    }
+
+    /// After all turns the output is there, and nothing else is left.
+    fn end(self, mut handle: JoinHandle<Tracked>) {
+        self.settle();
+        drop(output(&mut handle).unwrap());
+        drop(handle);
+        self.finish();
     }
 }
 
@@ -35,16 +45,13 @@ fn a_turn_ahead_against_the_turn_of_the_entry() {
 fn a_wake_against_a_turn_ahead_and_the_entry() {
     // The wake finds the task queued, running, overtaken, or running by its entry.
     bounded_model(|| {
-        let (model, mut handle, waker) = Model::woken(1);
+        let (model, handle, waker) = Model::woken(1);
         let (stand_in, worker) = (model.stand_in(), model.worker());
         model.announce()();
         waker.wake();
         stand_in.join().unwrap();
         worker.join().unwrap();
-        model.settle();
-        drop(output(&mut handle).unwrap());
-        drop(handle);
-        model.finish();
+        model.end(handle);
     });
 }
 
@@ -53,16 +60,14 @@ fn a_wake_of_an_overtaken_task_against_its_entry() {
     // It sleeps again, and its entry is still there: the wake must not make another, and the entry
     // must not be dropped as stale after the wake.
     loom::model(|| {
-        let (model, mut handle, waker) = Model::woken(1);
+        let (model, handle, waker) = Model::woken(1);
         model.task.clone().run_ahead();
         let worker = model.worker();
         model.announce()();
         waker.wake_by_ref();
         worker.join().unwrap();
-        model.settle();
-        drop(output(&mut handle).unwrap());
-        drop((handle, waker));
-        model.finish();
+        drop(waker);
+        model.end(handle);
     });
 }
 
@@ -90,15 +95,12 @@ fn a_turn_ahead_against_queueing() {
     // Whoever was told by the wake to queue the task needs its scheduler, which the owned list keeps:
     // see the mock's queue.
     loom::model(|| {
-        let (model, mut handle, waker) = Model::asleep(1);
+        let (model, handle, waker) = Model::asleep(1);
         let ahead = model.stand_in();
         model.announce()();
         waker.wake();
         ahead.join().unwrap();
-        model.settle();
-        drop(output(&mut handle).unwrap());
-        drop(handle);
-        model.finish();
+        model.end(handle);
     });
 }
 
@@ -106,22 +108,20 @@ fn a_turn_ahead_against_queueing() {
 fn raising_against_a_poll() {
     // The poll may be over, under way, or to come: in any case there is another after the raise.
     loom::model(|| {
-        let (model, mut handle, waker) = Model::woken(1);
+        let (model, handle, waker) = Model::woken(1);
         let worker = model.worker();
         model.announce()();
         model.task.raise();
         worker.join().unwrap();
-        model.settle();
-        drop(output(&mut handle).unwrap());
-        drop((handle, waker));
-        model.finish();
+        drop(waker);
+        model.end(handle);
     });
 }
 
 #[test]
 fn lowering_against_wake_and_turns() {
     bounded_model(|| {
-        let (model, mut handle, waker) = Model::woken(1);
+        let (model, handle, waker) = Model::woken(1);
         model.task.raise();
         let task = model.task.clone();
         let lowering = loom::thread::spawn(move || task.lower());
@@ -130,10 +130,7 @@ fn lowering_against_wake_and_turns() {
         waker.wake();
         lowering.join().unwrap();
         worker.join().unwrap();
-        model.settle();
-        drop(output(&mut handle).unwrap());
-        drop(handle);
-        model.finish();
+        model.end(handle);
     });
 }
 
