@@ -6,6 +6,20 @@ use std::sync::atomic as native;
 
 pub(crate) use native::{AtomicU16, Ordering, compiler_fence, fence};
 
+macro_rules! exchanges {
+    ($Value:ty: $($exchange:ident),+) => {$(
+        pub(crate) fn $exchange(
+            &self,
+            current: $Value,
+            new: $Value,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<$Value, $Value> {
+            self.0.$exchange(current, new, success, failure).inspect_err(note)
+        }
+    )+};
+}
+
 macro_rules! counted {
     ($name:ident $(<$T:ident>)?, $Value:ty) => {
         #[derive(Debug, Default)]
@@ -17,25 +31,7 @@ macro_rules! counted {
                 Self(native::$name::new(value))
             }
 
-            pub(crate) fn compare_exchange(
-                &self,
-                current: $Value,
-                new: $Value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$Value, $Value> {
-                self.0.compare_exchange(current, new, success, failure).inspect_err(note)
-            }
-
-            pub(crate) fn compare_exchange_weak(
-                &self,
-                current: $Value,
-                new: $Value,
-                success: Ordering,
-                failure: Ordering,
-            ) -> Result<$Value, $Value> {
-                self.0.compare_exchange_weak(current, new, success, failure).inspect_err(note)
-            }
+            exchanges!($Value: compare_exchange, compare_exchange_weak);
         }
 
         impl $(<$T>)? Deref for $name $(<$T>)? {
