@@ -29,7 +29,6 @@ use crate::workqueue::system;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
@@ -276,14 +275,13 @@ pub(crate) fn raised_poll_ended(task: RawTask) {
 #[cold]
 pub(crate) fn hasten(task: RawTask) {
     let address = TaskRef::address(task);
-    let found = {
+    let queue = {
         let table = table(address);
-        let entry = table.get(&address).filter(|entry| entry.raised > 0);
-        entry.and_then(|entry| Some((entry.runtime.clone(), entry.queue.clone()?)))
+        table.get(&address).filter(|entry| entry.raised > 0).and_then(|entry| entry.queue.clone())
     };
-    let Some((runtime, queue)) = found else { return };
+    let Some(queue) = queue else { return };
     let task = TaskRef::new(task);
-    let (place, location) = (place_of(&runtime, &task), task.location());
+    let (place, location) = (place_of(&queue.common.shared, &task), task.location());
     // Refused when the runtime shuts down.
     let _ = queue.spawn_detached(place, StandIn(Some(task)), location);
 }
@@ -302,7 +300,7 @@ impl Future for StandIn {
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
         if let Some(task) = self.0.take() {
-            let (id, location): (_, &'static Location<'static>) = (task.id(), task.location());
+            let (id, location) = (task.id(), task.location());
             current::suspended(|| {
                 context::with_local(|local| match local {
                     Some(local) => local.stand_in(id, location, || task.run_ahead()),
