@@ -40,6 +40,16 @@ impl Hog {
         Self { is_stopped, task }
     }
 
+    /// Wakes a task that waits for its gate, and sees that it is run after the hog and not as urgent.
+    async fn holds_up(self, gate: oneshot::Sender<()>, mut seen: oneshot::Receiver<bool>) {
+        gate.send(()).unwrap();
+        // Not a timer of the core, which would have another worker take it.
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(seen.try_recv().is_err(), "it was run beside the hog");
+        self.stop().await;
+        assert!(!seen.await.unwrap());
+    }
+
     async fn stop(self) {
         self.is_stopped.store(true, Ordering::SeqCst);
         assert!(self.task.await.unwrap(), "nothing went on beside the hog");
@@ -132,15 +142,10 @@ fn is_over_after(test: &str, end: impl AsyncFn(&Fixture, JoinHandle<()>) + Copy)
     run(test, || {
         let fixture = one_core();
         fixture.runtime.block_on(async {
-            let Gated { gate, mut seen, handle } = waiting(&fixture.runtime).await;
+            let Gated { gate, seen, handle } = waiting(&fixture.runtime).await;
             end(&fixture, handle).await;
             let hog = Hog::start(&fixture).await;
-            gate.send(()).unwrap();
-            // Not a timer of the core, which would have another worker take it.
-            std::thread::sleep(Duration::from_millis(20));
-            assert!(seen.try_recv().is_err(), "it was run beside the hog");
-            hog.stop().await;
-            assert!(!seen.await.unwrap());
+            hog.holds_up(gate, seen).await;
         });
     });
 }
@@ -207,7 +212,7 @@ fn a_chain_is_raised_as_a_whole_and_lowered_as_a_whole() {
         fixture.runtime.block_on(async {
             for stays in [true, false] {
                 // high -> second -> first -> last; the chain exists before its urgent end does.
-                let Gated { gate, mut seen, handle: last } = waiting(spawned).await;
+                let Gated { gate, seen, handle: last } = waiting(spawned).await;
                 let first = awaiting(spawned, last).await;
                 let second = awaiting(spawned, first).await;
                 let hog = Hog::start(&fixture).await;
@@ -221,11 +226,7 @@ fn a_chain_is_raised_as_a_whole_and_lowered_as_a_whole() {
                 }
                 end.abort();
                 assert!(end.await.unwrap_err().is_cancelled());
-                gate.send(()).unwrap();
-                std::thread::sleep(Duration::from_millis(20));
-                assert!(seen.try_recv().is_err(), "it was run beside the hog");
-                hog.stop().await;
-                assert!(!seen.await.unwrap());
+                hog.holds_up(gate, seen).await;
             }
         });
     });

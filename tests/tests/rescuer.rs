@@ -104,10 +104,15 @@ fn block_pool(runtime: &Running, kind: Kind, tasks: usize) -> Crowd {
     crowd
 }
 
-fn goes_on_at_the_cap(case: Case, kind: Kind) {
-    let runtime = case.start_with(1, |builder| {
+/// A runtime whose cores may have no more than [`CAP`] workers.
+fn capped(case: Case, cores: usize) -> Running {
+    case.start_with(cores, |builder| {
         builder.max_workers_per_core(CAP);
-    });
+    })
+}
+
+fn goes_on_at_the_cap(case: Case, kind: Kind) {
+    let runtime = capped(case, 1);
     let queue = build(&runtime, kind, "pages", true);
     for _ in 0..2 {
         let crowd = block_pool(&runtime, kind, CAP + 3);
@@ -129,7 +134,7 @@ every_case! {
 
     /// Without a rescuer the same stands still, is reported, and goes on when a worker returns.
     fn without(case) {
-        let runtime = case.start_with(1, |builder| { builder.max_workers_per_core(CAP); });
+        let runtime = capped(case, 1);
         let queue = build(&runtime, Kind::Bound, "pages", false);
         let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
         let tasks = queue_work(&queue);
@@ -143,7 +148,7 @@ every_case! {
 
     /// The workers wait for work that sits in the queue, more of it than a turn.
     fn workers_that_wait_for_the_queue(case) {
-        let runtime = case.start_with(1, |builder| { builder.max_workers_per_core(CAP); });
+        let runtime = capped(case, 1);
         let queue = build(&runtime, Kind::Bound, "pages", true);
         let beside = Beside::start(&runtime);
         all_finish(waiting_for(&runtime, &queue, 10 * CAP));
@@ -152,7 +157,7 @@ every_case! {
 
     /// What is queued while the rescuer is there, from another thread, is found by it at once.
     fn queued_from_outside(case) {
-        let runtime = case.start_with(1, |builder| { builder.max_workers_per_core(CAP); });
+        let runtime = capped(case, 1);
         let queue = build(&runtime, Kind::Bound, "pages", true);
         let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
         finish(queue.spawn(async {})).expect("no panic");
@@ -172,7 +177,7 @@ every_case! {
         if case == Case::CurrentThread {
             return;
         }
-        let runtime = case.start_with(2, |builder| { builder.max_workers_per_core(CAP); });
+        let runtime = capped(case, 2);
         let cpus: Vec<usize> = if runtime.metrics().is_pinned() {
             confine::allowed().expect("asking is allowed")
         } else {
@@ -376,9 +381,7 @@ fn thread_of_a_queue() {
 #[test]
 fn shutdown() {
     run("shutdown", || {
-        let runtime = Case::Auto.start_with(1, |builder| {
-            builder.max_workers_per_core(CAP);
-        });
+        let runtime = capped(Case::Auto, 1);
         let queue = build(&runtime, Kind::Bound, "pages", true);
         let crowd = block_pool(&runtime, Kind::Bound, CAP);
         let endless = queue.spawn(async {
@@ -400,9 +403,7 @@ fn shutdown() {
 #[test]
 fn each_queue_counts_its_calls_and_polls() {
     run("each_queue_counts_its_calls_and_polls", || {
-        let runtime = Case::Auto.start_with(1, |builder| {
-            builder.max_workers_per_core(CAP);
-        });
+        let runtime = capped(Case::Auto, 1);
         let queue = build(&runtime, Kind::Bound, "pages", true);
         let idle = build(&runtime, Kind::Bound, "idle", true);
         let rescued = || (queue.stats().mayday, queue.stats().rescued);
@@ -428,9 +429,7 @@ fn each_queue_counts_its_calls_and_polls() {
 #[test]
 fn executions_of_a_rescuer_are_recorded() {
     run("executions_of_a_rescuer_are_recorded", || {
-        let runtime = Case::Auto.start_with(1, |builder| {
-            builder.max_workers_per_core(CAP);
-        });
+        let runtime = capped(Case::Auto, 1);
         let queue = build(&runtime, Kind::Bound, "pages", true);
         let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
         let recording = record(1000);
@@ -459,9 +458,7 @@ fn executions_of_a_rescuer_are_recorded() {
 #[test]
 fn a_dump_shows_rescuers() {
     run("a_dump_shows_rescuers", || {
-        let runtime = Case::Auto.start_with(1, |builder| {
-            builder.max_workers_per_core(CAP);
-        });
+        let runtime = capped(Case::Auto, 1);
         let queue = build(&runtime, Kind::Bound, "pages", true);
         let line = |begin: &str| {
             let text = runtime.handle().dump_workqueues().to_string();
