@@ -2,9 +2,11 @@
 
 use super::raw::{Header, Output, OwnedLinks, Vtable};
 use super::state::State;
-use super::{Id, Schedule, harness};
+use super::{Id, Schedule, harness, memory};
+use crate::contain::contain;
 use crate::sync_types::UnsafeCell;
 use crate::sync_types::atomic::{AtomicPtr, AtomicU16};
+use std::alloc::Layout;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
@@ -55,7 +57,8 @@ where
     };
 
     pub(super) fn allocate(state: State, future: F, scheduler: S, birth: Birth) -> NonNull<Header> {
-        let cell = Box::new(Cell {
+        let cell = memory::allocate(Layout::new::<Self>()).cast::<Self>();
+        let value = Cell {
             header: Header {
                 state,
                 vtable: &Self::VTABLE,
@@ -69,8 +72,21 @@ where
             scheduler,
             stage: UnsafeCell::new(Stage::Future(future)),
             join_waker: UnsafeCell::new(ManuallyDrop::new(None)),
-        });
-        // SAFETY: Box::into_raw is never null.
-        unsafe { NonNull::new_unchecked(Box::into_raw(cell).cast()) }
+        };
+        // SAFETY: the memory has the layout of a cell, and nobody else knows it.
+        unsafe { cell.write(value) };
+        cell.cast()
+    }
+
+    /// Drops what is in a cell (user code), and gives its memory back, also if that panics.
+    ///
+    /// # Safety
+    ///
+    /// It comes from [`allocate`](Self::allocate), and nobody uses it any more.
+    pub(super) unsafe fn free(cell: NonNull<Self>) {
+        // SAFETY: as the caller promises; what a drop has left when it unwound is not used again.
+        contain(|| unsafe { cell.drop_in_place() });
+        // SAFETY: as the caller promises.
+        unsafe { memory::release(cell.cast(), Layout::new::<Self>()) };
     }
 }

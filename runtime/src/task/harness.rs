@@ -313,10 +313,8 @@ where
             unsafe { drop_waker(slot) }
         });
     }
-    let cell = harness.cell.as_ptr();
-    // SAFETY: no reference is left. Drops of user values may unwind: the task's memory is then
-    // still freed by the Box, and the panic stops here.
-    contain(|| drop(unsafe { Box::from_raw(cell) }));
+    // SAFETY: no reference is left.
+    unsafe { Cell::free(harness.cell) };
 }
 
 /// # Safety

@@ -88,6 +88,7 @@ mod harness;
 mod id;
 mod join;
 mod join_set;
+mod memory;
 mod named;
 mod owned;
 mod raw;
