@@ -2,7 +2,7 @@
 //!
 //! A task is often spawned by one thread and dropped by another. General allocators pay for that: the
 //! one of glibc takes the lock of the spawner's arena for each cell that another thread frees, both
-//! meet there, and wait in the kernel. So cells of up to 512 bytes are kept for the next task
+//! meet there, and wait in the kernel. So cells of up to 520 bytes are kept for the next task
 //! of their size, in the way of Bonwick's magazines, as the kernel's slab allocator does with its
 //! sheaves:
 //!

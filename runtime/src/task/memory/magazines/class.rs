@@ -4,12 +4,12 @@ use std::alloc::Layout;
 
 const STEP: usize = 16;
 
-/// Cells that are larger go to the allocator, bytes.
-const LARGEST: usize = 512;
+/// Bytes before each block of common allocators, which make the sum a multiple of a step.
+const HEADER: usize = 8;
 
-pub(super) const CLASSES: usize = LARGEST / STEP;
+pub(super) const CLASSES: usize = 32;
 
-/// Blocks of one size: a multiple of 16 bytes, aligned to 16.
+/// Blocks of one size, 24 to 520 bytes in steps of 16, aligned to 16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class(u8);
 
@@ -17,15 +17,11 @@ impl Class {
     /// The smallest class that a value of `layout` fits; `None` if it is not to be kept.
     #[inline]
     pub(super) const fn of(layout: Layout) -> Option<Self> {
-        let steps = layout.size().div_ceil(STEP);
-        if steps == 0 || steps > CLASSES || layout.align() > STEP {
+        let index = (layout.size() + HEADER).div_ceil(STEP).saturating_sub(2);
+        if index >= CLASSES || layout.align() > STEP {
             return None;
         }
-        Some(Self(steps as u8 - 1))
-    }
-
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        (0..CLASSES as u8).map(Self)
+        Some(Self(index as u8))
     }
 
     #[inline]
@@ -35,7 +31,7 @@ impl Class {
 
     /// Bytes of a block.
     pub(super) const fn size(self) -> usize {
-        (self.index() + 1) * STEP
+        (self.index() + 2) * STEP - HEADER
     }
 
     pub(super) const fn layout(self) -> Layout {
@@ -43,5 +39,9 @@ impl Class {
             Ok(layout) => layout,
             Err(_) => panic!("16 is a power of two"),
         }
+    }
+
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        (0..CLASSES as u8).map(Self)
     }
 }

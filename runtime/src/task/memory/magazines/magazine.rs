@@ -14,7 +14,7 @@ pub(super) struct Magazine {
     count: u32,
 }
 
-/// What a free block begins with. Two words: the smallest class has 16 bytes.
+/// What a free block begins with. Two words, of the three that the smallest class has.
 struct Block {
     next: Option<NonNull<Block>>,
     /// Of the topmost block of a magazine in the depot: the magazine below.
