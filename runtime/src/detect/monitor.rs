@@ -9,10 +9,11 @@
 //!   made, the monitor itself drives the core's I/O and timers. One look is enough: blocks that are
 //!   shorter than a period would never be met by two, however many there are. Two are asked for where
 //!   it waits for a lock or a page ([`asleep`](super::asleep));
-//! - running, and its epoch has not changed since the last look: the core's I/O and timers are driven
-//!   for it, its next slot is put where thieves find it, and a thief is woken. Once the poll has used
-//!   `cpu_intensive_threshold` of **CPU time** (wall time would punish a worker that is preempted) it
-//!   is accused as a hog.
+//! - not asleep, and its epoch has not changed since the last look: the core's I/O and timers are
+//!   driven for it, its next slot is put where thieves find it, and a thief is woken. Once the poll has
+//!   used `cpu_intensive_threshold` of **CPU time** (wall time would punish a worker that is preempted)
+//!   it is accused as a hog. That time also tells a poll that runs, which is looked at often, from one
+//!   that waits for the CPU, since each look takes the CPU from somebody.
 //!
 //! It also looks at those that have lost a core, one at a time ([`Strays`]).
 //!
@@ -84,13 +85,32 @@ pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
 struct Seen {
     holder: u32,
     stamp: Stamp,
-    /// Thread CPU time at the first look at this epoch.
-    cpu_ns: Option<u64>,
+    /// Since the second look at this epoch.
+    run: Option<Run>,
     /// It slept at the last look at this epoch.
     is_asleep: bool,
     retry_at: u64,
     /// Of the pool whose first core it is.
     distress: Distress,
+}
+
+/// A poll that was there at more than one look.
+#[derive(Clone, Copy)]
+struct Run {
+    /// CPU time of its thread at the first of them.
+    first_cpu_ns: u64,
+    /// The same at the last one, and when that was.
+    cpu_ns: u64,
+    at_ns: u64,
+}
+
+impl Run {
+    /// Has it had the CPU since, for half of the time at least?
+    fn until(self, cpu_ns: u64, at_ns: u64) -> Found {
+        let ran = cpu_ns.saturating_sub(self.cpu_ns);
+        let passed = at_ns.saturating_sub(self.at_ns);
+        if ran.saturating_mul(2) >= passed { Found::Suspicion } else { Found::Activity }
+    }
 }
 
 struct Round<'a> {
@@ -137,7 +157,7 @@ impl<'a> Round<'a> {
 
     fn habit(&self) -> bool {
         let now = crate::time::now_ns();
-        self.shared.all_cores().any(|core| core.blocks_often(now))
+        self.shared.all_cores().any(|core| core.habit.blocks_often(now))
     }
 
     fn sleep(&self, ticket: Ticket) {
@@ -188,14 +208,15 @@ impl<'a> Round<'a> {
         let Some(worker) = core.crew.get(holder).filter(|_| holder != NOBODY) else {
             return self.visit_unheld(core);
         };
-        if self.shared.detector() == Detector::Off {
-            return Found::Nothing;
-        }
         let stamp = worker.epoch.load();
+        if self.shared.detector() == Detector::Off {
+            let is_parked = stamp.phase() == Phase::Parked;
+            return if is_parked { Found::Nothing } else { Found::Activity };
+        }
         let seen = &mut self.seen[core.index];
         let moved = seen.holder != holder || seen.stamp != stamp;
         if moved {
-            *seen = Seen { holder, stamp, cpu_ns: None, is_asleep: false, ..*seen };
+            *seen = Seen { holder, stamp, run: None, is_asleep: false, ..*seen };
         }
         if let Some(asleep) = asleep_since(worker, stamp) {
             let is_first = !std::mem::replace(&mut seen.is_asleep, true);
@@ -212,10 +233,7 @@ impl<'a> Round<'a> {
             Phase::Parked => Found::Nothing,
             Phase::Runtime => Found::Activity,
             Phase::User if worker.epoch.load() != stamp => Found::Activity,
-            Phase::User => {
-                self.examine_running(core, worker, stamp);
-                Found::Suspicion
-            }
+            Phase::User => self.examine(core, worker, stamp),
         }
     }
 
@@ -232,7 +250,7 @@ impl<'a> Round<'a> {
     }
 
     /// The holder has been in the same poll for a period, and does not sleep.
-    fn examine_running(&mut self, core: &Core, worker: &Worker, stamp: Stamp) {
+    fn examine(&mut self, core: &Core, worker: &Worker, stamp: Stamp) -> Found {
         core.stand_in();
         if let Some(task) = worker.slot.take() {
             core.inject.push(task);
@@ -242,15 +260,18 @@ impl<'a> Round<'a> {
             self.shared.wake_thief(core.index);
         }
 
-        let Some(cpu) = sys::thread::cpu_time_ns(worker.tid()) else { return };
-        let seen = &mut self.seen[core.index];
-        let used = cpu.saturating_sub(*seen.cpu_ns.get_or_insert(cpu));
-        if used >= self.patience_ns(core)
+        let Some(cpu_ns) = sys::thread::cpu_time_ns(worker.tid()) else { return Found::Suspicion };
+        let at_ns = crate::time::now_ns();
+        let last = self.seen[core.index].run;
+        let first_cpu_ns = last.map_or(cpu_ns, |run| run.first_cpu_ns);
+        self.seen[core.index].run = Some(Run { first_cpu_ns, cpu_ns, at_ns });
+        if cpu_ns.saturating_sub(first_cpu_ns) >= self.patience_ns(core)
             && worker.epoch.load() == stamp
             && !core.accuse(Claim::hog(worker.index(), stamp))
         {
             want_worker(core);
         }
+        last.map_or(Found::Doubt, |last| last.until(cpu_ns, at_ns))
     }
 
     /// How much CPU time makes a hog. The more of them there are on the core, the longer the next one

@@ -2,7 +2,8 @@
 //!
 //! Short periods while something is suspicious (a block, a long poll) or blocking is the habit of
 //! the program; doubling up to a few milliseconds while polls come and go; sleep after some looks
-//! at which every core was parked and had not moved.
+//! at which every core was parked and had not moved. A look costs more than it seems: an interrupt, two
+//! context switches, and in a virtual machine the exits for the timer, some 20 us.
 
 use std::time::Duration;
 
@@ -11,9 +12,11 @@ use std::time::Duration;
 pub(super) enum Found {
     /// All cores parked, none has moved since the last look.
     Nothing,
-    /// Polls come and go.
+    /// Polls come and go, or wait for the CPU.
     Activity,
-    /// A poll that sleeps, or was there at the last look already.
+    /// A poll was there at the last look already: the next one tells whether it runs.
+    Doubt,
+    /// A poll that sleeps, or runs for long.
     Suspicion,
 }
 
@@ -48,6 +51,10 @@ impl Patience {
                 }
             }
             Found::Activity => self.quiet = 0,
+            Found::Doubt => {
+                self.quiet = 0;
+                return Next::Look(self.base);
+            }
             Found::Suspicion => {
                 self.reset();
                 return Next::Look(self.period);
@@ -101,6 +108,16 @@ mod tests {
             patience.after(Found::Activity, false);
         }
         assert_eq!(period(patience.after(Found::Suspicion, false)), Some(BASE));
+    }
+
+    #[test]
+    fn a_doubt_brings_it_back_once() {
+        let mut patience = Patience::new(BASE);
+        for _ in 0..100 {
+            patience.after(Found::Activity, false);
+        }
+        assert_eq!(period(patience.after(Found::Doubt, false)), Some(BASE));
+        assert_eq!(period(patience.after(Found::Activity, false)), Some(MAX_PERIOD));
     }
 
     #[test]

@@ -40,6 +40,7 @@
 //! |---|---|
 //! | `holder` | standbys (takeover, adoption), the holder (hand-over) |
 //! | `verdict` | detectors give, standbys clear |
+//! | `habit` | detectors note, anybody looks |
 //! | `park`, `inject`, `pool` | anybody |
 //! | `driver` | the holder; with `try_lock` the monitor and other cores' workers |
 //! | `timers` | anybody; its lock covers pointer writes only |
@@ -54,6 +55,7 @@
 mod attrs;
 mod bits;
 mod crew;
+mod habit;
 mod holder;
 mod hotplug;
 mod idle;
@@ -87,6 +89,7 @@ mod tests;
 
 pub(crate) use attrs::{PoolAttrs, apply_nice};
 pub(crate) use crew::Crew;
+pub(crate) use habit::Habit;
 pub(crate) use holder::{Holder, NOBODY};
 pub(crate) use hotplug::Hotplug;
 pub(crate) use idle::Idle;
@@ -145,8 +148,7 @@ pub(crate) struct Core {
     driver: Mutex<Option<cmwq_io::driver::Driver>>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) sentinel: Option<Arc<Sentinel>>,
-    /// When a block was last seen here, CLOCK_MONOTONIC ns.
-    last_block: AtomicU64,
+    pub(crate) habit: Habit,
     /// Do those who return find the holder asleep?
     pub(crate) hunch: Hunch,
     /// Another worker is wanted; the manager clears it.
@@ -204,9 +206,6 @@ pub(crate) struct Parts {
     pub(crate) watch: Option<Watch>,
 }
 
-/// Blocking is a habit of a program: this long after a block the sentinel is armed at every unpark.
-const HABIT_NS: u64 = 1_000_000_000;
-
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
@@ -227,7 +226,7 @@ impl Core {
             driver: Mutex::new(Some(parts.driver)),
             timers: parts.timers,
             sentinel: parts.sentinel,
-            last_block: AtomicU64::new(0),
+            habit: Habit::default(),
             hunch: Hunch::default(),
             wants_worker: AtomicBool::new(false),
             chores: Mutex::new(Vec::new()),
@@ -360,7 +359,7 @@ impl Core {
     pub(crate) fn latch(&self, claim: Claim) {
         let now = crate::time::now_ns();
         if !claim.is_hog() {
-            self.last_block.store(now, Ordering::Relaxed);
+            self.habit.note(claim, now);
         }
         if let Some(worker) = self.crew.get(claim.worker()) {
             worker.observed.note(worker.epoch.load(), now);
@@ -368,15 +367,11 @@ impl Core {
         self.verdict.give(claim, now);
     }
 
-    /// Did a task block here within the last second or so?
-    pub(crate) fn blocks_often(&self, now: u64) -> bool {
-        now.saturating_sub(self.last_block.load(Ordering::Relaxed)) < HABIT_NS
-    }
-
     /// Arms the sentinel where it is likely to be needed. While its CPU is away it is of no use.
     #[inline]
     pub(crate) fn arm(&self, shared: &Shared, now: u64) {
-        let helps = |_: &&Arc<Sentinel>| self.blocks_often(now) && !self.is_disassociated(shared);
+        let helps =
+            |_: &&Arc<Sentinel>| self.habit.blocked_lately(now) && !self.is_disassociated(shared);
         if let Some(sentinel) = self.sentinel.as_ref().filter(helps) {
             sentinel.arm();
         }

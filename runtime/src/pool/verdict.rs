@@ -38,6 +38,10 @@ impl Claim {
         ((self.0 & !HOG) >> Stamp::BITS) as u32 - 1
     }
 
+    pub(super) fn bits(self) -> u64 {
+        self.0
+    }
+
     pub(crate) fn is_about(self, stamp: Stamp) -> bool {
         self.0 & ((1 << Stamp::BITS) - 1) == stamp.bits()
     }

@@ -158,7 +158,7 @@ impl Local {
         self.shared().monitor.wake_if_asleep();
         let core = self.core();
         core.arm(self.shared(), now);
-        if core.bound_to.is_none() && core.blocks_often(now) {
+        if core.bound_to.is_none() && core.habit.blocked_lately(now) {
             self.shared().arm_sentinel_here();
         }
     }
