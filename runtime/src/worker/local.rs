@@ -1,7 +1,8 @@
 //! The half of a worker that only its thread has: pushing, and giving away.
 
 use super::countdown::Countdown;
-use super::{Phase, Seat, Worker, handoff};
+use super::linger::ShortSleeps;
+use super::{Phase, Seat, Stamp, Worker, handoff};
 use crate::contain::contain;
 use crate::detect::{Gate, Watcher};
 use crate::pool::{Chain, Changes, Core};
@@ -25,6 +26,9 @@ pub(crate) struct Local {
     /// Polls in a row that came from the next slot.
     pub(super) streak: Cell<u32>,
     pub(super) searching: Cell<bool>,
+    pub(super) short_sleeps: ShortSleeps,
+    /// The epoch in which it lingered last.
+    pub(super) lingered_at: Cell<Stamp>,
     /// In the driver or the wheel: wakes go to the ring, in order, not to the next slot, and others are
     /// told of them together.
     pub(super) dispatching: Cell<bool>,
@@ -52,6 +56,8 @@ impl Local {
             worklist_due: Countdown::default(),
             streak: Cell::new(0),
             searching: Cell::new(false),
+            short_sleeps: ShortSleeps::default(),
+            lingered_at: Cell::default(),
             dispatching: Cell::new(false),
             foreign: RefCell::new(Vec::with_capacity(64)),
             awake_since: Cell::new(crate::time::now_ns()),

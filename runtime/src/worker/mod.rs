@@ -28,6 +28,7 @@ mod dispatch;
 mod epoch;
 mod flags;
 pub(crate) mod handoff;
+mod linger;
 mod local;
 mod mark;
 mod park;

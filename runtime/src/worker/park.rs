@@ -62,9 +62,10 @@ impl Local {
             return;
         }
 
-        self.account_busy();
+        let since = self.account_busy();
         self.worker().epoch.enter(Phase::Parked);
-        let wait = match core.timers.next_deadline() {
+        let deadline = core.timers.next_deadline();
+        let wait = match deadline {
             // Somebody has to notice that nothing can happen any more; see paused.rs.
             _ if self.clock_is_paused() => Wait::Until(crate::time::now_ns() + PAUSED_LOOK_NS),
             deadline if core.pool.is_released() => {
@@ -77,12 +78,13 @@ impl Local {
         self.worker().epoch.enter(Phase::Runtime);
         core.park.finish(Bed::Driver);
         drop(driver);
-        turned.expect("epoll_wait failed on a valid descriptor");
+        let events = turned.expect("epoll_wait failed on a valid descriptor");
 
         self.rise();
         self.settle_batch();
         let now = crate::time::now_ns();
         self.awake_since.set(now);
+        self.short_sleeps.note(now.saturating_sub(since), events == 0 && now < deadline);
         self.wake_guards(now);
         self.hook(|hooks| hooks.on_unpark.as_ref());
         self.fire_timers(now);
@@ -163,10 +165,12 @@ impl Local {
         }
     }
 
-    fn account_busy(&self) {
+    /// Returns the time of now.
+    fn account_busy(&self) -> u64 {
         let now = crate::time::now_ns();
         let stats = &self.core().stats;
         stats.parks.increment();
         stats.busy_ns.add(now.saturating_sub(self.awake_since.get()));
+        now
     }
 }

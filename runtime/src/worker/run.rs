@@ -81,7 +81,7 @@ impl Local {
                 return End::Done;
             } else {
                 main_is_due = true;
-                if !main.is_woken() {
+                if !main.is_woken() && !self.linger(main) {
                     self.park(main);
                 }
             }
