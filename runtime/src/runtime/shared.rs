@@ -92,8 +92,10 @@ impl Original {
     }
 }
 
-/// Lists of owned tasks for those that are spawned from outside: a list is locked by who spawns and by
-/// who completes, which here are never the same thread.
+/// Lists of owned tasks, in turn, for those that a core spawns: a list is locked by who spawns and by who
+/// completes, and where thieves complete them the two would meet, and sleep, at one of them.
+const SHARDS_PER_CORE: usize = 4;
+/// The same for those that are spawned from outside, where the two are never the same thread.
 const SHARDS_FOR_OUTSIDERS: usize = 8;
 
 /// Values of the thread count: 1 stands for the finish that follows the last thread.
@@ -118,7 +120,7 @@ impl Shared {
             hotplug: Hotplug::default(),
             pools: Pools::new(count, parts.site),
             idle: Idle::new(count),
-            owned: OwnedTasks::new(count + SHARDS_FOR_OUTSIDERS),
+            owned: OwnedTasks::new(count * SHARDS_PER_CORE + SHARDS_FOR_OUTSIDERS),
             queues: Queues::default(),
             rescuers: Rescuers::default(),
             monitor: Monitor::default(),
@@ -246,13 +248,14 @@ impl Shared {
             local.filter(|local| local.runs_default_of(Arc::as_ptr(self))).map(|l| l.core().index)
         });
         let id = Id::next();
+        let turn = id.as_u64() as usize;
         let (core, shard) = own_core.map_or_else(
             || {
                 self.assert_not_forked();
-                let shard = id.as_u64() as usize % SHARDS_FOR_OUTSIDERS;
-                (self.core_for_outsider(), self.cores.len() + shard)
+                let shard = turn % SHARDS_FOR_OUTSIDERS;
+                (self.core_for_outsider(), self.cores.len() * SHARDS_PER_CORE + shard)
             },
-            |core| (core, core),
+            |core| (core, core * SHARDS_PER_CORE + turn % SHARDS_PER_CORE),
         );
         let birth = Birth { id, location, core, shard };
         let home = Home::of(self);

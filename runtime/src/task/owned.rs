@@ -1,8 +1,8 @@
 //! The tasks that a runtime has to drop when it shuts down.
 //!
-//! Intrusive doubly linked lists behind locks, one shard per core, and some for
-//! those who spawn from outside, so that they do not meet. Under the lock: pointer writes, nothing else. A task in the
-//! list carries one reference that belongs to the list.
+//! Intrusive doubly linked lists behind locks, some shards per core and some for those who spawn from
+//! outside, so that who spawns and who completes rarely meet. Under the lock: pointer writes, nothing
+//! else. A task in the list carries one reference that belongs to the list.
 //!
 //! `alive` counts tasks from insertion to completion. It is not the length of the lists: shutting
 //! down takes tasks out of them first and sees them complete later. It changes under the lock with
