@@ -69,6 +69,23 @@ fn idle_runtime_sleeps() {
     });
 }
 
+/// Nor do two wake each other because of their hooks.
+#[test]
+fn hooks_wake_nobody() {
+    run("hooks_wake_nobody", || {
+        const TASKS: usize = 50;
+        let (park, unpark) = (Count::default(), Count::default());
+        let runtime = Case::Auto.start_with(2, |b| {
+            b.on_thread_park(park.hook()).on_thread_unpark(unpark.hook());
+        });
+        for _ in 0..TASKS {
+            finish(runtime.spawn(async {})).expect("no panic");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        assert!(unpark.get() <= 4 * TASKS, "{} wakeups for {TASKS} tasks", unpark.get());
+    });
+}
+
 #[test]
 fn metrics() {
     run("metrics", || {

@@ -112,6 +112,9 @@ impl Local {
     /// Calls a hook of the user's.
     pub(crate) fn hook(&self, pick: impl FnOnce(&Hooks) -> Option<&Hook>) {
         if let Some(hook) = pick(&self.shared().config.hooks) {
+            // It looks again before it sleeps. To have another core look instead would wake that one,
+            // whose hook would wake the next.
+            self.stop_searching(false);
             self.in_user_caught(|| hook());
         }
     }
