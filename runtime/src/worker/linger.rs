@@ -4,8 +4,8 @@
 //! To park and be woken takes longer, of both cores: the one that wakes writes to a descriptor and
 //! interrupts the other CPU. So a core whose last sleeps were cut short by other cores looks on for
 //! about as long as a wakeup takes, and nobody needs to wake it meanwhile, since it counts as
-//! searching: hence no more than half of the cores do this. At worst it is twice as expensive as parking
-//! at once.
+//! searching: hence about half of the cores do this at most. At worst it is twice as expensive as
+//! parking at once.
 //!
 //! Sleeps that sockets and timers end do not count: what they wait for may need this very CPU.
 
@@ -18,6 +18,9 @@ const LINGER_NS: u64 = 10_000;
 const SHORT_NS: u64 = 30_000;
 /// So many short sleeps in a row make it worth a try.
 const MANY: u8 = 2;
+/// A core that goes on lingering does not park, where it would look at its sockets and timers. So it
+/// does that each time that it has found something so often.
+const DRIVE_INTERVAL: u32 = 8;
 /// Pauses between two looks: each takes cache lines from the cores that it looks at.
 const PAUSES: u32 = 8;
 
@@ -43,14 +46,15 @@ impl Local {
         if !self.short_sleeps.are_usual() || !self.searching.get() {
             return false;
         }
-        // Once between two polls: what it saw may not be to be had.
+        // Once in an epoch: what it saw may not be to be had.
         let stamp = self.worker().epoch.load();
         if self.lingered_at.replace(stamp) == stamp {
             return false;
         }
         let core = self.core();
-        let end = crate::time::now_ns() + LINGER_NS;
-        while crate::time::now_ns() < end {
+        let mut now = crate::time::now_ns();
+        let end = now + LINGER_NS;
+        while now < end {
             if self.sees_work()
                 || !core.inject.is_empty()
                 || !core.pool.worklist.is_empty()
@@ -58,10 +62,15 @@ impl Local {
                 || main.is_woken()
                 || self.has_lost()
                 || self.shared().has_stopped()
+                || core.timers.next_deadline() <= now
             {
+                if self.drive_due.strikes(DRIVE_INTERVAL) {
+                    self.drive();
+                }
                 return true;
             }
             (0..PAUSES).for_each(|_| std::hint::spin_loop());
+            now = crate::time::now_ns();
         }
         false
     }

@@ -27,6 +27,8 @@ pub(crate) struct Local {
     pub(super) streak: Cell<u32>,
     pub(super) searching: Cell<bool>,
     pub(super) short_sleeps: ShortSleeps,
+    /// When it looks at timers and I/O though it lingers.
+    pub(super) drive_due: Countdown,
     /// The epoch in which it lingered last.
     pub(super) lingered_at: Cell<Stamp>,
     /// In the driver or the wheel: wakes go to the ring, in order, not to the next slot, and others are
@@ -57,6 +59,7 @@ impl Local {
             streak: Cell::new(0),
             searching: Cell::new(false),
             short_sleeps: ShortSleeps::default(),
+            drive_due: Countdown::default(),
             lingered_at: Cell::default(),
             dispatching: Cell::new(false),
             foreign: RefCell::new(Vec::with_capacity(64)),
