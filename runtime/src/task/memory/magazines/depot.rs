@@ -11,6 +11,7 @@ pub(super) struct Depot {
     /// Bytes in the piles; changed under the lock of one of them.
     kept: AtomicUsize,
     limit: usize,
+    floor: usize,
 }
 
 const fn bytes(class: Class) -> usize {
@@ -18,10 +19,11 @@ const fn bytes(class: Class) -> usize {
 }
 
 impl Depot {
-    /// Keeps so many bytes, of all classes together.
-    pub(super) const fn new(limit: usize) -> Self {
+    /// Keeps `limit` bytes, of all classes together; and `floor` magazines of each class in any case,
+    /// since what is kept of other sizes never goes.
+    pub(super) const fn new(limit: usize, floor: usize) -> Self {
         let piles = [const { CachePadded::new(Mutex::new(Pile::EMPTY)) }; CLASSES];
-        Self { piles, kept: AtomicUsize::new(0), limit }
+        Self { piles, kept: AtomicUsize::new(0), limit, floor }
     }
 
     /// A full magazine, or an empty one if there is none.
@@ -39,7 +41,7 @@ impl Depot {
         }
         // Others may add at the same time: some magazines more do no harm.
         let has_room = self.kept.load(Ordering::Relaxed) + bytes(class) <= self.limit;
-        match self.pile(class).filter(|_| has_room) {
+        match self.pile(class).filter(|pile| has_room || pile.height() < self.floor) {
             Some(mut pile) => {
                 pile.push(magazine);
                 self.kept.fetch_add(bytes(class), Ordering::Relaxed);

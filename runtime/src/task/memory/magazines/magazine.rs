@@ -69,27 +69,37 @@ impl Magazine {
 }
 
 /// Full magazines on top of each other.
-pub(super) struct Pile(Option<NonNull<Block>>);
+pub(super) struct Pile {
+    top: Option<NonNull<Block>>,
+    height: usize,
+}
 
 // SAFETY: as for Magazine.
 unsafe impl Send for Pile {}
 
 impl Pile {
-    pub(super) const EMPTY: Self = Self(None);
+    pub(super) const EMPTY: Self = Self { top: None, height: 0 };
+
+    /// How many there are.
+    pub(super) fn height(&self) -> usize {
+        self.height
+    }
 
     pub(super) fn push(&mut self, magazine: Magazine) {
         debug_assert!(magazine.is_full());
         if let Some(mut top) = magazine.top {
             // SAFETY: the block is the magazine's, which is ours.
-            unsafe { top.as_mut().below = self.0 };
-            self.0 = Some(top);
+            unsafe { top.as_mut().below = self.top };
+            self.top = Some(top);
+            self.height += 1;
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Magazine> {
-        let top = self.0?;
+        let top = self.top?;
         // SAFETY: the block is the topmost of a magazine in the pile, which is ours.
-        self.0 = unsafe { top.as_ref().below };
+        self.top = unsafe { top.as_ref().below };
+        self.height -= 1;
         Some(Magazine { top: Some(top), count: FULL })
     }
 }

@@ -17,7 +17,10 @@ use std::ptr::NonNull;
 /// How much the depot keeps, of all classes together, bytes.
 const KEPT_LIMIT: usize = 4 << 20;
 
-static DEPOT: Depot = Depot::new(KEPT_LIMIT);
+/// The magazines of each class that are kept beyond that.
+const KEPT_FLOOR: usize = 8;
+
+static DEPOT: Depot = Depot::new(KEPT_LIMIT, KEPT_FLOOR);
 
 thread_local! {
     static RACKS: Racks = const { Racks::new(&DEPOT) };

@@ -15,7 +15,7 @@ fn class(size: usize) -> Class {
 
 /// A depot of its own, with room for so many magazines.
 fn depot(class: Class, magazines: usize) -> &'static Depot {
-    Box::leak(Box::new(Depot::new(magazines * MAGAZINE * class.size())))
+    Box::leak(Box::new(Depot::new(magazines * MAGAZINE * class.size(), 0)))
 }
 
 fn fresh(class: Class, count: usize) -> Vec<NonNull<u8>> {
@@ -123,6 +123,20 @@ fn the_depot_keeps_no_more_than_its_limit() {
     let left = take_all(&racks, class);
     assert_eq!((left.len(), depot.kept()), (5 * MAGAZINE, 0));
     free(class, left);
+}
+
+#[test]
+fn what_is_kept_of_one_size_leaves_some_room_for_others() {
+    let (large, small) = (class(520), class(24));
+    let depot: &'static Depot = Box::leak(Box::new(Depot::new(MAGAZINE * large.size(), 2)));
+    let racks = Racks::new(depot);
+    give(&racks, large, &fresh(large, 8 * MAGAZINE));
+    give(&racks, small, &fresh(small, 8 * MAGAZINE));
+    for class in [large, small] {
+        let left = take_all(&racks, class);
+        assert_eq!(left.len(), 4 * MAGAZINE);
+        free(class, left);
+    }
 }
 
 #[test]
