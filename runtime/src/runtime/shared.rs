@@ -362,13 +362,23 @@ impl Shared {
     /// [`work_is_gone`](Self::work_is_gone). `false` if it shuts down; the call that takes it back
     /// is owed all the same.
     pub(crate) fn hold_work(&self, core: usize) -> bool {
-        self.owned.hold(core);
+        self.owned.hold(self.shard_near(core));
         !self.is_closing()
+    }
+
+    /// The first list of a core's tasks; for an extra core one of those for outsiders.
+    fn shard_near(&self, core: usize) -> usize {
+        let of_cores = self.cores.len() * SHARDS_PER_CORE;
+        if core < self.cores.len() {
+            core * SHARDS_PER_CORE
+        } else {
+            of_cores + core % SHARDS_FOR_OUTSIDERS
+        }
     }
 
     /// What [`hold_work`](Self::hold_work) has counted is over. Not under a lock.
     pub(crate) fn work_is_gone(&self, core: usize) {
-        self.owned.unhold(core);
+        self.owned.unhold(self.shard_near(core));
         self.task_is_gone();
     }
 

@@ -98,11 +98,11 @@ impl OwnedTasks {
     /// Counts something that is no task of the list as alive: a work item that is queued.
     pub(crate) fn hold(&self, shard: usize) {
         // SeqCst: against the shutdown, which stores its phase and then looks at the count.
-        self.shards[shard % self.shards.len()].held.fetch_add(1, Ordering::SeqCst);
+        self.shards[shard].held.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn unhold(&self, shard: usize) {
-        self.shards[shard % self.shards.len()].held.fetch_sub(1, Ordering::SeqCst);
+        self.shards[shard].held.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Refuses further tasks of `shard`, and takes one out; until there is none.
