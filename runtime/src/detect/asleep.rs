@@ -26,6 +26,11 @@ pub(crate) fn asleep(core: &Core) -> Option<Claim> {
     asleep.then(|| Claim::blocked(holder.index(), stamp))
 }
 
+/// Does the kernel tell about this worker?
+pub(super) fn can_tell(worker: &Worker) -> bool {
+    worker.watch().is_some_and(|watch| SyscallFile::look(watch).is_ok())
+}
+
 /// The same for a worker whose epoch was `stamp`, and still is.
 pub(super) fn asleep_since(worker: &Worker, stamp: Stamp) -> Option<Asleep> {
     if stamp.phase() != Phase::User {

@@ -26,14 +26,14 @@
 //! its park ([`MonitorWord`]). So an idle runtime makes no wakeups at all.
 
 use super::Detector;
-use super::asleep::asleep_since;
+use super::asleep::{asleep_since, can_tell};
 use super::cpu_look::CpuLook;
 use super::distress::Distress;
 use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
 use super::strays::Strays;
 use crate::inspect::Rounds;
-use crate::pool::{Claim, Core, NOBODY};
+use crate::pool::{Claim, Core, MANY, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
 use crate::worker::{Phase, Stamp, Worker};
@@ -157,7 +157,9 @@ impl<'a> Round<'a> {
 
     fn habit(&self) -> bool {
         let now = crate::time::now_ns();
-        self.shared.all_cores().any(|core| core.habit.blocks_often(now))
+        let often = self.shared.all_cores().any(|core| core.habit.blocks_often(now));
+        often
+            || self.shared.all_cores().filter(|core| core.habit.blocked_lately(now)).count() >= MANY
     }
 
     fn sleep(&self, ticket: Ticket) {
@@ -209,14 +211,14 @@ impl<'a> Round<'a> {
             return self.visit_unheld(core);
         };
         let stamp = worker.epoch.load();
-        if self.shared.detector() == Detector::Off {
-            let is_parked = stamp.phase() == Phase::Parked;
-            return if is_parked { Found::Nothing } else { Found::Activity };
-        }
         let seen = &mut self.seen[core.index];
         let moved = seen.holder != holder || seen.stamp != stamp;
         if moved {
             *seen = Seen { holder, stamp, run: None, is_asleep: false, ..*seen };
+        }
+        if self.shared.detector() == Detector::Off {
+            let is_quiet = !moved && stamp.phase() == Phase::Parked;
+            return if is_quiet { Found::Nothing } else { Found::Activity };
         }
         if let Some(asleep) = asleep_since(worker, stamp) {
             let is_first = !std::mem::replace(&mut seen.is_asleep, true);
@@ -270,6 +272,11 @@ impl<'a> Round<'a> {
             && !core.accuse(Claim::hog(worker.index(), stamp))
         {
             want_worker(core);
+            return Found::Suspicion;
+        }
+        if !can_tell(worker) {
+            // It may as well sleep: then nobody else looks at its sockets and timers.
+            return Found::Suspicion;
         }
         last.map_or(Found::Doubt, |last| last.until(cpu_ns, at_ns))
     }

@@ -1,8 +1,8 @@
 //! How often tasks of a core block: what decides who looks out for the next block.
 //!
-//! After any block the sentinel is armed at every unpark for a while: it costs little where the CPU is
+//! After any block of a core its sentinel is armed at every unpark for a while: it costs little where the CPU is
 //! busy, and runs only where it would be idle. The monitor looks often only where several blocks came
-//! within that time. Its looks interrupt whoever runs, and a program that blocks once a second, in a
+//! within that time, on one core or on several. Its looks interrupt whoever runs, and a program that blocks once a second, in a
 //! page fault for instance, would pay more for them than for a block that is noticed later.
 //!
 //! Everything here is a hint: threads that note at the same time may lose a block.
@@ -14,7 +14,7 @@ use crate::sync_types::atomic::{AtomicU64, AtomicUsize, Ordering};
 const WINDOW_NS: u64 = 1_000_000_000;
 
 /// So many within the window are a habit.
-const MANY: usize = 4;
+pub(crate) const MANY: usize = 4;
 
 #[derive(Default)]
 pub(crate) struct Habit {
@@ -28,10 +28,11 @@ pub(crate) struct Habit {
 impl Habit {
     /// A block was seen.
     pub(crate) fn note(&self, claim: Claim, now: u64) {
-        if self.last.swap(claim.bits(), Ordering::Relaxed) == claim.bits() {
-            return;
-        }
-        let place = self.next.fetch_add(1, Ordering::Relaxed);
+        let is_known = self.last.swap(claim.bits(), Ordering::Relaxed) == claim.bits();
+        let place = match is_known {
+            true => self.next.load(Ordering::Relaxed).wrapping_sub(1),
+            false => self.next.fetch_add(1, Ordering::Relaxed),
+        };
         self.times[place % MANY].store(now, Ordering::Relaxed);
     }
 
@@ -101,5 +102,8 @@ mod tests {
             habit.note(claim(1), START + look);
         }
         assert!(habit.blocked_lately(START + 100) && !habit.blocks_often(START + 100));
+        // As long as it lasts.
+        habit.note(claim(1), START + 2 * WINDOW_NS);
+        assert!(habit.blocked_lately(START + 2 * WINDOW_NS));
     }
 }

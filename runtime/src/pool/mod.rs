@@ -89,7 +89,7 @@ mod tests;
 
 pub(crate) use attrs::{PoolAttrs, apply_nice};
 pub(crate) use crew::Crew;
-pub(crate) use habit::Habit;
+pub(crate) use habit::{Habit, MANY};
 pub(crate) use holder::{Holder, NOBODY};
 pub(crate) use hotplug::Hotplug;
 pub(crate) use idle::Idle;
