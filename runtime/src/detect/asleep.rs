@@ -26,19 +26,33 @@ pub(crate) fn asleep(core: &Core) -> Option<Claim> {
     asleep.then(|| Claim::blocked(holder.index(), stamp))
 }
 
-/// Does the kernel tell about this worker?
-pub(super) fn can_tell(worker: &Worker) -> bool {
-    worker.watch().is_some_and(|watch| SyscallFile::look(watch).is_ok())
-}
-
 /// The same for a worker whose epoch was `stamp`, and still is.
 pub(super) fn asleep_since(worker: &Worker, stamp: Stamp) -> Option<Asleep> {
-    if stamp.phase() != Phase::User {
-        return None;
+    match look(worker, stamp) {
+        Sight::Asleep(asleep) => Some(asleep),
+        Sight::Awake | Sight::Unknown => None,
     }
-    let look = worker.watch().and_then(|watch| SyscallFile::look(watch).ok())?;
-    (look.is_blocked() && worker.epoch.load() == stamp).then(|| Asleep {
-        claim: Claim::blocked(worker.index(), stamp),
-        is_often_short: look.is_often_short(),
-    })
+}
+
+/// What one look shows.
+pub(super) enum Sight {
+    Asleep(Asleep),
+    Awake,
+    /// The kernel does not tell.
+    Unknown,
+}
+
+/// A look at a worker whose epoch was `stamp`.
+pub(super) fn look(worker: &Worker, stamp: Stamp) -> Sight {
+    if stamp.phase() != Phase::User {
+        return Sight::Awake;
+    }
+    match worker.watch().and_then(|watch| SyscallFile::look(watch).ok()) {
+        None => Sight::Unknown,
+        Some(look) if look.is_blocked() && worker.epoch.load() == stamp => Sight::Asleep(Asleep {
+            claim: Claim::blocked(worker.index(), stamp),
+            is_often_short: look.is_often_short(),
+        }),
+        Some(_) => Sight::Awake,
+    }
 }

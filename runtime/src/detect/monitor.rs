@@ -26,7 +26,7 @@
 //! its park ([`MonitorWord`]). So an idle runtime makes no wakeups at all.
 
 use super::Detector;
-use super::asleep::{asleep_since, can_tell};
+use super::asleep::{Sight, look};
 use super::cpu_look::CpuLook;
 use super::distress::Distress;
 use super::monitor_word::{MonitorWord, Nap, Ticket};
@@ -157,9 +157,11 @@ impl<'a> Round<'a> {
 
     fn habit(&self) -> bool {
         let now = crate::time::now_ns();
-        let often = self.shared.all_cores().any(|core| core.habit.blocks_often(now));
-        often
-            || self.shared.all_cores().filter(|core| core.habit.blocked_lately(now)).count() >= MANY
+        let weight = |core: &Core| match core.habit.blocks_often(now) {
+            true => MANY,
+            false => usize::from(core.habit.blocked_lately(now)),
+        };
+        self.shared.all_cores().map(weight).sum::<usize>() >= MANY
     }
 
     fn sleep(&self, ticket: Ticket) {
@@ -220,7 +222,8 @@ impl<'a> Round<'a> {
             let is_quiet = !moved && stamp.phase() == Phase::Parked;
             return if is_quiet { Found::Nothing } else { Found::Activity };
         }
-        if let Some(asleep) = asleep_since(worker, stamp) {
+        let sight = look(worker, stamp);
+        if let Sight::Asleep(asleep) = sight {
             let is_first = !std::mem::replace(&mut seen.is_asleep, true);
             let counts = !(asleep.is_often_short && is_first);
             if counts && !core.accuse(asleep.claim) {
@@ -235,7 +238,11 @@ impl<'a> Round<'a> {
             Phase::Parked => Found::Nothing,
             Phase::Runtime => Found::Activity,
             Phase::User if worker.epoch.load() != stamp => Found::Activity,
-            Phase::User => self.examine(core, worker, stamp),
+            Phase::User => {
+                let found = self.examine(core, worker, stamp);
+                // It may as well sleep: then nobody else looks at its sockets and timers.
+                if matches!(sight, Sight::Unknown) { Found::Suspicion } else { found }
+            }
         }
     }
 
@@ -272,10 +279,6 @@ impl<'a> Round<'a> {
             && !core.accuse(Claim::hog(worker.index(), stamp))
         {
             want_worker(core);
-            return Found::Suspicion;
-        }
-        if !can_tell(worker) {
-            // It may as well sleep: then nobody else looks at its sockets and timers.
             return Found::Suspicion;
         }
         last.map_or(Found::Doubt, |last| last.until(cpu_ns, at_ns))
