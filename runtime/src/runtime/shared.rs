@@ -248,15 +248,11 @@ impl Shared {
             local.filter(|local| local.runs_default_of(Arc::as_ptr(self))).map(|l| l.core().index)
         });
         let id = Id::next();
-        let turn = id.as_u64() as usize;
-        let (core, shard) = own_core.map_or_else(
-            || {
-                self.assert_not_forked();
-                let shard = turn % SHARDS_FOR_OUTSIDERS;
-                (self.core_for_outsider(), self.cores.len() * SHARDS_PER_CORE + shard)
-            },
-            |core| (core, core * SHARDS_PER_CORE + turn % SHARDS_PER_CORE),
-        );
+        let core = own_core.unwrap_or_else(|| {
+            self.assert_not_forked();
+            self.core_for_outsider()
+        });
+        let shard = self.shard_of(own_core, id.as_u64() as usize);
         let birth = Birth { id, location, core, shard };
         let home = Home::of(self);
         let (task, handle) = task::new(future, home, birth);
@@ -358,22 +354,25 @@ impl Shared {
         self.stop_if_empty();
     }
 
+    /// The list of owned tasks of a core, or of outsiders, whose turn it is.
+    fn shard_of(&self, core: Option<usize>, turn: usize) -> usize {
+        match core {
+            Some(core) => core * SHARDS_PER_CORE + turn % SHARDS_PER_CORE,
+            None => self.cores.len() * SHARDS_PER_CORE + turn % SHARDS_FOR_OUTSIDERS,
+        }
+    }
+
+    /// The list at which work items near a core are counted; extra cores have none of their own.
+    fn shard_near(&self, core: usize) -> usize {
+        self.shard_of(Some(core).filter(|&core| core < self.cores.len()), core)
+    }
+
     /// A work item is to be queued, near a core: the runtime does not stop before
     /// [`work_is_gone`](Self::work_is_gone). `false` if it shuts down; the call that takes it back
     /// is owed all the same.
     pub(crate) fn hold_work(&self, core: usize) -> bool {
         self.owned.hold(self.shard_near(core));
         !self.is_closing()
-    }
-
-    /// The first list of a core's tasks; for an extra core one of those for outsiders.
-    fn shard_near(&self, core: usize) -> usize {
-        let of_cores = self.cores.len() * SHARDS_PER_CORE;
-        if core < self.cores.len() {
-            core * SHARDS_PER_CORE
-        } else {
-            of_cores + core % SHARDS_FOR_OUTSIDERS
-        }
     }
 
     /// What [`hold_work`](Self::hold_work) has counted is over. Not under a lock.
