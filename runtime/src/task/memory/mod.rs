@@ -31,9 +31,9 @@
 //!
 //! # What it costs
 //!
-//! Memory: up to 64 free cells of each size in each thread, half a MiB if it meets all sizes; 4 MiB in the
-//! depot, and 256 cells of each size in any case. It is not given back while the process runs. The depot does not ask from which NUMA node a cell is, as allocators of C
-//! libraries do not. Tools that watch the allocator see a task's memory freed late or not at all: a
+//! Memory: up to 64 free cells of each size in each thread, half a MiB if it meets all sizes; 4 MiB in
+//! the depot, and 256 cells of each size in any case. It is not given back while the process runs. The
+//! depot does not ask from which NUMA node a cell is, as allocators of C libraries do not. Tools that watch the allocator see a task's memory freed late or not at all: a
 //! build with `--cfg cmwq_sanitizer` does without all this, and so do the models of loom.
 //!
 //! # Rejected
