@@ -3,7 +3,8 @@
 //! Most calls in which a thread sleeps last long enough that one look says all. A wait for a lock or a
 //! page does not: contended locks are held for a microsecond, and a core that changes hands at each of
 //! them loses more than it gains, since the former holder comes back while the new one begins, and the
-//! two, one of them with the lock, share a CPU. So such a sleep has to be met twice.
+//! two, one of them with the lock, share a CPU. So such a sleep has to be met twice, and is no habit
+//! before it has lasted ([`settle_doubt`]).
 
 use crate::pool::{Claim, Core};
 use crate::sys::proc::SyscallFile;
@@ -13,8 +14,15 @@ use crate::worker::{Phase, Stamp, Worker};
 #[derive(Clone, Copy)]
 pub(super) struct Asleep {
     pub(super) claim: Claim,
-    /// It counts when it is met again.
+    /// It counts when it is met again, and is a habit if it lasts.
     pub(super) is_often_short: bool,
+}
+
+impl Asleep {
+    /// Accuses the holder of the core. `false` if there was no standby.
+    pub(super) fn accuse(self, core: &Core) -> bool {
+        if self.is_often_short { core.suspect(self.claim) } else { core.accuse(self.claim) }
+    }
 }
 
 /// What a worker that returns accuses the holder of the core of.
@@ -31,6 +39,18 @@ pub(super) fn asleep_since(worker: &Worker, stamp: Stamp) -> Option<Asleep> {
     match look(worker, stamp) {
         Sight::Asleep(asleep) => Some(asleep),
         Sight::Awake | Sight::Unknown => None,
+    }
+}
+
+/// A wait of this core that was left in doubt a while ago is noted if it lasts.
+pub(super) fn settle_doubt(core: &Core, now: u64) {
+    let Some(claim) = core.habit.take_doubt(now) else { return };
+    let lasts = core.crew.get(claim.worker()).is_some_and(|worker| {
+        let stamp = worker.epoch.load();
+        claim.is_about(stamp) && asleep_since(worker, stamp).is_some()
+    });
+    if lasts {
+        core.habit.note(claim, now);
     }
 }
 

@@ -26,7 +26,7 @@
 //! its park ([`MonitorWord`]). So an idle runtime makes no wakeups at all.
 
 use super::Detector;
-use super::asleep::{Sight, look};
+use super::asleep::{Sight, look, settle_doubt};
 use super::cpu_look::CpuLook;
 use super::distress::Distress;
 use super::monitor_word::{MonitorWord, Nap, Ticket};
@@ -200,6 +200,7 @@ impl<'a> Round<'a> {
         self.hire(core);
         let found = self.watch(core);
         if self.shared.detector() != Detector::Off {
+            settle_doubt(core, crate::time::now_ns());
             let patience = self.patience_ns(core);
             self.strays[core.index].look(self.shared, core, patience);
         }
@@ -225,8 +226,10 @@ impl<'a> Round<'a> {
         let sight = look(worker, stamp);
         if let Sight::Asleep(asleep) = sight {
             let is_first = !std::mem::replace(&mut seen.is_asleep, true);
-            let counts = !(asleep.is_often_short && is_first);
-            if counts && !core.accuse(asleep.claim) {
+            if asleep.is_often_short && is_first {
+                return Found::Doubt;
+            }
+            if !core.accuse(asleep.claim) {
                 want_worker(core);
                 core.stand_in();
             }

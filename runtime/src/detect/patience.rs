@@ -14,7 +14,7 @@ pub(super) enum Found {
     Nothing,
     /// Polls come and go, or wait for the CPU.
     Activity,
-    /// A poll was there at the last look already: the next one tells whether it runs.
+    /// A poll that was there at the last look, or waits for a lock: the next look tells more.
     Doubt,
     /// A poll that sleeps, or runs for long.
     Suspicion,

@@ -24,8 +24,8 @@
 //! to take over. Its weakness: other load on the core keeps it from running. The monitor covers that.
 
 use super::Sentinel;
-use super::asleep::asleep_since;
-use crate::pool::{Claim, Core, NOBODY};
+use super::asleep::{Asleep, asleep_since, settle_doubt};
+use crate::pool::{Core, NOBODY};
 use crate::runtime::Shared;
 use crate::sys;
 use crate::time::now_ns;
@@ -72,6 +72,7 @@ fn run(shared: &Shared, core: &Core, sentinel: &Sentinel) {
             sentinel.disarm();
             continue;
         }
+        settle_doubt(core, now_ns());
         let extras = look_at_extras(shared, core);
         match look(core) {
             // An extra core has the CPU, or has just been accused and will be had by another worker.
@@ -94,13 +95,13 @@ fn run(shared: &Shared, core: &Core, sentinel: &Sentinel) {
                 sys::thread::yield_now();
                 continue;
             }
-            Verdict::Blocked(claim) => {
-                if last_accused != Some(claim) && !core.accuse(claim) {
+            Verdict::Blocked(asleep) => {
+                if last_accused != Some(asleep.claim) && !asleep.accuse(core) {
                     shared.monitor.request_worker(core);
                     // Nobody can take over: the latch waits for a worker, and arms us again.
                     sentinel.disarm();
                 }
-                last_accused = Some(claim);
+                last_accused = Some(asleep.claim);
                 sys::thread::yield_now();
             }
         }
@@ -118,7 +119,7 @@ const SHORT_NS: u64 = 20_000;
 enum Verdict {
     Quiet { holder: u32, epoch: Option<Stamp> },
     Busy,
-    Blocked(Claim),
+    Blocked(Asleep),
 }
 
 fn look(core: &Core) -> Verdict {
@@ -134,7 +135,7 @@ fn look(core: &Core) -> Verdict {
             Some(asleep) if asleep.is_often_short && !outlasts_short_ones(worker, stamp) => {
                 Verdict::Busy
             }
-            Some(asleep) => Verdict::Blocked(asleep.claim),
+            Some(asleep) => Verdict::Blocked(asleep),
             None => Verdict::Busy,
         },
     }
@@ -171,12 +172,13 @@ fn look_at_extras(shared: &Shared, normal: &Core) -> Extras {
         if !is_high && !normal.cpu.is_some_and(|cpu| core.pool.covers(cpu)) {
             continue;
         }
+        settle_doubt(core, now_ns());
         match look(core) {
             Verdict::Quiet { .. } => {}
             Verdict::Busy => extras.are_busy |= is_high,
-            Verdict::Blocked(claim) if core.verdict.read() == Some(claim) => {}
-            Verdict::Blocked(claim) => {
-                let has_standby = core.accuse(claim);
+            Verdict::Blocked(asleep) if core.verdict.read() == Some(asleep.claim) => {}
+            Verdict::Blocked(asleep) => {
+                let has_standby = asleep.accuse(core);
                 extras.are_busy |= has_standby;
                 if !has_standby {
                     shared.monitor.request_worker(core);

@@ -5,6 +5,11 @@
 //! within that time, on one core or on several. Its looks interrupt whoever runs, and a program that blocks once a second, in a
 //! page fault for instance, would pay more for them than for a block that is noticed later.
 //!
+//! A wait for a lock or a page is no habit of the program unless it lasts: it is left *in doubt*, and
+//! whoever looks at the core a while later, and finds it still there, notes it. Contended locks make a
+//! few of them every millisecond, and a program whose locks are held for a microsecond would pay for
+//! guards that find nothing.
+//!
 //! Everything here is a hint: threads that note at the same time may lose a block.
 
 use super::Claim;
@@ -16,6 +21,9 @@ const WINDOW_NS: u64 = 1_000_000_000;
 /// So many within the window are a habit.
 pub(crate) const MANY: usize = 4;
 
+/// A wait that lasts for so long is a block like any other.
+const LASTING_NS: u64 = 100_000;
+
 #[derive(Default)]
 pub(crate) struct Habit {
     /// Times of the last blocks, CLOCK_MONOTONIC ns; the oldest is overwritten.
@@ -23,6 +31,16 @@ pub(crate) struct Habit {
     next: AtomicUsize,
     /// The last one, which is accused again and again while nobody can take over.
     last: AtomicU64,
+    doubt: Doubt,
+}
+
+/// The last wait that is left in doubt.
+#[derive(Default)]
+struct Doubt {
+    /// A [`Claim`], or 0.
+    claim: AtomicU64,
+    /// When it was seen, CLOCK_MONOTONIC ns.
+    at: AtomicU64,
 }
 
 impl Habit {
@@ -34,6 +52,23 @@ impl Habit {
             false => self.next.fetch_add(1, Ordering::Relaxed),
         };
         self.times[place % MANY].store(now, Ordering::Relaxed);
+    }
+
+    /// A wait was seen that may be over in a moment.
+    pub(crate) fn doubt(&self, claim: Claim, now: u64) {
+        self.doubt.at.store(now, Ordering::Relaxed);
+        self.doubt.claim.store(claim.bits(), Ordering::Relaxed);
+    }
+
+    /// Takes the wait that was left in doubt, once it is time to see whether it lasts.
+    pub(crate) fn take_doubt(&self, now: u64) -> Option<Claim> {
+        let claim = Claim::of(self.doubt.claim.load(Ordering::Relaxed))?;
+        let lasted = now.saturating_sub(self.doubt.at.load(Ordering::Relaxed));
+        if lasted < LASTING_NS {
+            return None;
+        }
+        self.doubt.claim.store(0, Ordering::Relaxed);
+        Some(claim)
     }
 
     /// Was there one of late?
@@ -93,6 +128,18 @@ mod tests {
         assert!(habit.blocks_often(START + MANY as u64));
         assert!(!habit.blocks_often(START + WINDOW_NS));
         assert!(habit.blocked_lately(START + WINDOW_NS));
+    }
+
+    #[test]
+    fn a_doubt_is_no_block_and_is_taken_once() {
+        let habit = Habit::default();
+        assert!(habit.take_doubt(START).is_none());
+        habit.doubt(claim(7), START);
+        assert!(!habit.blocked_lately(START));
+        assert!(habit.take_doubt(START + LASTING_NS - 1).is_none());
+        let taken = habit.take_doubt(START + LASTING_NS);
+        assert_eq!(taken.map(Claim::worker), Some(7));
+        assert!(habit.take_doubt(START + LASTING_NS).is_none());
     }
 
     #[test]

@@ -355,12 +355,24 @@ impl Core {
         self.crew.wake_standby()
     }
 
+    /// The same for a wait that may be over in a moment, and does not count as a habit yet.
+    pub(crate) fn suspect(&self, claim: Claim) -> bool {
+        let now = crate::time::now_ns();
+        self.habit.doubt(claim, now);
+        self.give_verdict(claim, now);
+        self.crew.wake_standby()
+    }
+
     /// Writes the verdict; for a standby that goes on to take over itself.
     pub(crate) fn latch(&self, claim: Claim) {
         let now = crate::time::now_ns();
         if !claim.is_hog() {
             self.habit.note(claim, now);
         }
+        self.give_verdict(claim, now);
+    }
+
+    fn give_verdict(&self, claim: Claim, now: u64) {
         if let Some(worker) = self.crew.get(claim.worker()) {
             worker.observed.note(worker.epoch.load(), now);
         }

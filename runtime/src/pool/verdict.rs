@@ -42,6 +42,11 @@ impl Claim {
         self.0
     }
 
+    /// From its bits; 0 is none.
+    pub(super) fn of(bits: u64) -> Option<Self> {
+        (bits != 0).then_some(Self(bits))
+    }
+
     pub(crate) fn is_about(self, stamp: Stamp) -> bool {
         self.0 & ((1 << Stamp::BITS) - 1) == stamp.bits()
     }
@@ -54,7 +59,7 @@ impl Verdict {
     }
 
     pub(crate) fn read(&self) -> Option<Claim> {
-        Some(self.word.load(Ordering::SeqCst)).filter(|&word| word != 0).map(Claim)
+        Claim::of(self.word.load(Ordering::SeqCst))
     }
 
     pub(crate) fn given_at(&self) -> u64 {
