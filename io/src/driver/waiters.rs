@@ -143,7 +143,9 @@ fn move_to(slot: &mut Option<Waker>, due: &mut VecDeque<Waker>) -> bool {
     if slot.is_some() && due.len() == due.capacity() {
         return false;
     }
-    due.extend(slot.take());
+    if let Some(waker) = slot.take() {
+        due.push_back(waker);
+    }
     true
 }
 
