@@ -19,7 +19,9 @@ pub enum Way {
 impl Way {
     pub fn of(contender: Contender) -> Way {
         match contender {
-            Contender::TokioSpawnBlocking => Way::SpawnBlocking,
+            Contender::TokioSpawnBlocking | Contender::TokioSpawnBlockingUnprivileged => {
+                Way::SpawnBlocking
+            }
             Contender::TokioBlockInPlace => Way::InPlace,
             _ => Way::InTask,
         }

@@ -87,9 +87,14 @@ impl Row {
         self
     }
 
-    /// The ratio of cmwq, as this user and unprivileged, to another contender.
+    /// The ratio of cmwq, as this user and unprivileged, to another contender; of the unprivileged one
+    /// to that one unprivileged too, where the row has it.
     pub fn ratio(mut self, figure: Figure, against: Contender, limit: Limit) -> Row {
-        for ours in [Contender::Cmwq, Contender::CmwqUnprivileged] {
+        let restricted = against.unprivileged().filter(|it| self.contenders.contains(it));
+        for (ours, against) in [
+            (Contender::Cmwq, against),
+            (Contender::CmwqUnprivileged, restricted.unwrap_or(against)),
+        ] {
             self.targets.push(Target { figure, ours, against: Some(against), limit });
         }
         self

@@ -14,6 +14,9 @@ pub enum Contender {
     TokioSpawnBlocking,
     /// What blocks goes through `tokio::task::block_in_place`.
     TokioBlockInPlace,
+    /// As [`CmwqUnprivileged`], whose filter costs something at each system call.
+    TokioUnprivileged,
+    TokioSpawnBlockingUnprivileged,
     /// Files through `tokio::fs`.
     TokioFs,
     /// cmwq as it comes: detector `Auto`, as this user.
@@ -43,9 +46,11 @@ use Contender::*;
 
 impl Contender {
     /// In the order of the columns.
-    pub const ALL: [Contender; 18] = [
+    pub const ALL: [Contender; 20] = [
         Tokio,
+        TokioUnprivileged,
         TokioSpawnBlocking,
+        TokioSpawnBlockingUnprivileged,
         TokioBlockInPlace,
         TokioFs,
         Cmwq,
@@ -67,6 +72,10 @@ impl Contender {
     /// Of a case that does not say otherwise.
     pub const STANDARD: [Contender; 5] = [Tokio, Cmwq, CmwqUnprivileged, CmwqOff, Smol];
 
+    /// The same where system calls are the work.
+    pub const WITH_CALLS: [Contender; 6] =
+        [Tokio, TokioUnprivileged, Cmwq, CmwqUnprivileged, CmwqOff, Smol];
+
     /// tokio beside each detector of cmwq.
     pub const DETECTORS: [Contender; 4] = [Tokio, CmwqIdle, CmwqPerf, CmwqMonitor];
 
@@ -75,6 +84,8 @@ impl Contender {
             Tokio => "tokio",
             TokioSpawnBlocking => "tokio spawn_blocking",
             TokioBlockInPlace => "tokio block_in_place",
+            TokioUnprivileged => "tokio unprivileged",
+            TokioSpawnBlockingUnprivileged => "tokio spawn_blocking unprivileged",
             TokioFs => "tokio::fs",
             Cmwq => "cmwq",
             CmwqUnprivileged => "cmwq unprivileged",
@@ -96,12 +107,31 @@ impl Contender {
     /// Its runtime, as the command line names it.
     pub fn runtime(self) -> &'static str {
         match self {
-            Tokio | TokioSpawnBlocking | TokioBlockInPlace | TokioFs => "tokio",
+            Tokio
+            | TokioUnprivileged
+            | TokioSpawnBlocking
+            | TokioSpawnBlockingUnprivileged
+            | TokioBlockInPlace
+            | TokioFs => "tokio",
             Cmwq | CmwqUnprivileged | CmwqOff | CmwqIdle | CmwqPerf | CmwqBpf | CmwqMonitor => {
                 "cmwq"
             }
             other => other.name(),
         }
+    }
+
+    /// The same as an unprivileged user, where that is measured.
+    pub fn unprivileged(self) -> Option<Contender> {
+        match self {
+            Tokio => Some(TokioUnprivileged),
+            TokioSpawnBlocking => Some(TokioSpawnBlockingUnprivileged),
+            Cmwq => Some(CmwqUnprivileged),
+            _ => None,
+        }
+    }
+
+    pub fn is_unprivileged(self) -> bool {
+        Contender::ALL.iter().any(|it| it.unprivileged() == Some(self))
     }
 
     /// With which detector, if this is cmwq.

@@ -69,7 +69,15 @@ fn row(tasks: usize, block: Duration, shown: &str) -> Row {
         }),
         _ => on!(contender, measure(settings, tasks, block)),
     })
-    .contenders([Tokio, TokioSpawnBlocking, TokioBlockInPlace, Cmwq, CmwqUnprivileged, Go]);
+    .contenders([
+        Tokio,
+        TokioSpawnBlocking,
+        TokioSpawnBlockingUnprivileged,
+        TokioBlockInPlace,
+        Cmwq,
+        CmwqUnprivileged,
+        Go,
+    ]);
     match (tasks, block.as_micros()) {
         (64, 100) => row.ratio(CALLS, TokioSpawnBlocking, Limit::AtLeast(1.2)).ratio(
             CPU,

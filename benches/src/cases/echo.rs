@@ -42,7 +42,7 @@ impl Case for Echo {
 }
 
 fn row(size: usize, shown: &str, connections: usize) -> Row {
-    let mut contenders = Contender::STANDARD.to_vec();
+    let mut contenders = Contender::WITH_CALLS.to_vec();
     contenders.push(Epoll);
     contenders.extend(rivals::available());
     let name = format!("{shown}, {connections} connections");
@@ -59,7 +59,7 @@ fn row(size: usize, shown: &str, connections: usize) -> Row {
         .ratio(REQUESTS, Tokio, Limit::AtLeast(1.0))
         .ratio(P99, Tokio, Limit::AtMost(1.0))
         .ratio(CPU, Tokio, Limit::AtMost(1.0))
-        .ratio(REQUESTS, Smol, Limit::AtLeast(1.2))
+        .ratio(REQUESTS, Smol, Limit::AtLeast(1.0))
         .ratio(REQUESTS, Epoll, Limit::AtLeast(0.97));
     rivals::available()
         .iter()

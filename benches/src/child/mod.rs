@@ -52,7 +52,7 @@ pub fn run(job: Job) -> Result<()> {
         unsafe { libc::alarm(SECONDS) };
     }
     counters::open_cache_misses();
-    if job.contender == Contender::CmwqUnprivileged {
+    if job.contender.is_unprivileged() {
         restrict::become_unprivileged()?;
     }
     match &job.role {

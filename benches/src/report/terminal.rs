@@ -12,13 +12,15 @@ use crate::{
 };
 
 /// Ours over theirs, as far as both are there.
-const RATIOS: [(Contender, Contender); 14] = [
+const RATIOS: [(Contender, Contender); 16] = [
     (Cmwq, Tokio),
     (CmwqUnprivileged, Tokio),
+    (CmwqUnprivileged, TokioUnprivileged),
     (Cmwq, CmwqOff),
     (CmwqUnprivileged, CmwqOff),
     (Cmwq, Smol),
     (Cmwq, TokioSpawnBlocking),
+    (CmwqUnprivileged, TokioSpawnBlockingUnprivileged),
     (Cmwq, TokioBlockInPlace),
     (Cmwq, TokioFs),
     (Cmwq, Threads),
