@@ -282,7 +282,8 @@ impl Builder {
         self
     }
 
-    /// How many polls a core makes between looks at its I/O and timers. Default: 61.
+    /// How many polls a core makes between looks at its I/O and timers. Default: 61. Where polls are so
+    /// short that 20 us have not passed since its last look at the I/O, that is left out.
     ///
     /// # Panics
     ///

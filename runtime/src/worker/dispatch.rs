@@ -13,6 +13,10 @@ use crate::task::is_task_waker;
 use cmwq_io::driver::Wait;
 use std::task::Waker;
 
+/// A busy core asks the kernel for its sockets no more often than this: where polls take 20 ns, a system
+/// call after each 61 of them would show.
+const DRIVE_PERIOD_NS: u64 = 20_000;
+
 impl Local {
     /// Where wakes of the driver and the wheel go.
     pub(super) fn sink(&self, waker: Waker) {
@@ -81,14 +85,34 @@ impl Local {
         }
     }
 
+    /// Between polls: looks at timers, and at I/O if that was not just now.
+    pub(super) fn drive_if_due(&self) {
+        let now = crate::time::now_ns();
+        if now.saturating_sub(self.driven_at.get()) >= DRIVE_PERIOD_NS {
+            self.drive_at(now);
+        } else {
+            self.fire(now);
+        }
+    }
+
     /// Looks at timers and I/O without waiting.
     pub(super) fn drive(&self) {
+        self.drive_at(crate::time::now_ns());
+    }
+
+    fn drive_at(&self, now: u64) {
+        self.driven_at.set(now);
         if let Some(mut driver) = self.core().try_driver() {
             // An error of epoll_wait other than EINTR is a bug of ours, which the next park meets
             // again and reports.
             let _ = self.dispatch(|| driver.turn(Wait::Poll, &mut |waker| self.sink(waker)));
         }
-        self.fire_timers(crate::time::now_ns());
+        self.fire(now);
+    }
+
+    /// Fires the timers that are due, and passes on what a turn before it has woken.
+    fn fire(&self, now: u64) {
+        self.fire_timers(now);
         self.settle_batch();
         self.wake_foreign();
     }

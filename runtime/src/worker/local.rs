@@ -29,6 +29,8 @@ pub(crate) struct Local {
     pub(super) short_sleeps: ShortSleeps,
     /// When it looks at timers and I/O though it lingers.
     pub(super) drive_due: Countdown,
+    /// When it has looked at them last.
+    pub(super) driven_at: Cell<u64>,
     /// The epoch in which it lingered last.
     pub(super) lingered_at: Cell<Stamp>,
     /// In the driver or the wheel: wakes go to the ring, in order, not to the next slot, and others are
@@ -60,6 +62,7 @@ impl Local {
             searching: Cell::new(false),
             short_sleeps: ShortSleeps::default(),
             drive_due: Countdown::default(),
+            driven_at: Cell::new(0),
             lingered_at: Cell::default(),
             dispatching: Cell::new(false),
             foreign: RefCell::new(Vec::with_capacity(64)),

@@ -84,6 +84,7 @@ impl Local {
         self.settle_batch();
         let now = crate::time::now_ns();
         self.awake_since.set(now);
+        self.driven_at.set(now);
         self.short_sleeps.note(now.saturating_sub(since), events == 0 && now < deadline);
         self.wake_guards(now);
         self.hook(|hooks| hooks.on_unpark.as_ref());

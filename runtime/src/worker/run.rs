@@ -197,7 +197,7 @@ impl Local {
     /// Every so many polls: timers, I/O, and what the monitor left for a worker to do.
     #[cold]
     fn maintain(&self) {
-        self.drive();
+        self.drive_if_due();
         self.run_chores();
     }
 }
