@@ -39,8 +39,9 @@ pub(super) enum End {
     Done,
 }
 
-/// Polls in a row that may come from the next slot before the ring gets its turn.
-const MAX_STREAK: u32 = 3;
+/// Polls in a row that may come from the next slot before the ring gets its turn: a request and its answer.
+/// Each more keeps the others waiting for a poll longer.
+const MAX_STREAK: u32 = 2;
 
 impl Local {
     /// Works until the thread is not needed any more.
