@@ -107,7 +107,7 @@ impl Local {
             // again and reports.
             let _ = self.dispatch(|| driver.turn(Wait::Poll, &mut |waker| self.sink(waker)));
         }
-        self.fire(now);
+        self.fire(crate::time::now_ns());
     }
 
     /// Fires the timers that are due, and passes on what a turn before it has woken.
