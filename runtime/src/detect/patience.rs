@@ -25,6 +25,8 @@ pub(super) struct Patience {
     period: Duration,
     quiet: u32,
     busy: u32,
+    /// The last look left a doubt.
+    doubted: bool,
 }
 
 const MAX_PERIOD: Duration = Duration::from_millis(2);
@@ -38,10 +40,11 @@ pub(super) enum Next {
 
 impl Patience {
     pub(super) fn new(base: Duration) -> Self {
-        Self { base, period: base, quiet: 0, busy: 0 }
+        Self { base, period: base, quiet: 0, busy: 0, doubted: false }
     }
 
     pub(super) fn after(&mut self, found: Found, habit: bool) -> Next {
+        let doubted = std::mem::take(&mut self.doubted);
         match found {
             Found::Nothing => {
                 self.quiet += 1;
@@ -50,11 +53,13 @@ impl Patience {
                     return Next::Sleep;
                 }
             }
-            Found::Activity => self.quiet = 0,
-            Found::Doubt => {
+            Found::Doubt if !doubted => {
                 self.quiet = 0;
+                self.doubted = true;
                 return Next::Look(self.base);
             }
+            // Of a doubt after a doubt the first was none: contended locks make one at every look.
+            Found::Activity | Found::Doubt => self.quiet = 0,
             Found::Suspicion => {
                 self.reset();
                 return Next::Look(self.period);
@@ -118,6 +123,18 @@ mod tests {
         }
         assert_eq!(period(patience.after(Found::Doubt, false)), Some(BASE));
         assert_eq!(period(patience.after(Found::Activity, false)), Some(MAX_PERIOD));
+    }
+
+    #[test]
+    fn doubts_in_a_row_bring_it_back_every_other_time() {
+        let mut patience = Patience::new(BASE);
+        for _ in 0..100 {
+            patience.after(Found::Activity, false);
+        }
+        for _ in 0..10 {
+            assert_eq!(period(patience.after(Found::Doubt, false)), Some(BASE));
+            assert_eq!(period(patience.after(Found::Doubt, false)), Some(MAX_PERIOD));
+        }
     }
 
     #[test]
