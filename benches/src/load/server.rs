@@ -28,6 +28,8 @@ pub fn http(contender: Contender, cores: usize, announce: fn(u16) -> Result<()>)
 fn bind() -> Result<(TcpListener, u16)> {
     let listener = TcpListener::bind("127.0.0.1:0")
         .map_err(|error| format!("cannot listen on 127.0.0.1 ({error})"))?;
+    // All clients connect at once; one that finds the line full tries again after a second.
+    rustix::net::listen(&listener, 1024)?;
     listener.set_nonblocking(true)?;
     let port = listener.local_addr()?.port();
     Ok((listener, port))
