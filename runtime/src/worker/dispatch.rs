@@ -85,29 +85,26 @@ impl Local {
         }
     }
 
-    /// Between polls: looks at timers, and at I/O if that was not just now.
+    /// Without a park: looks at timers, and at I/O if that was not just now.
     pub(super) fn drive_if_due(&self) {
         let now = crate::time::now_ns();
         if now.saturating_sub(self.driven_at.get()) >= DRIVE_PERIOD_NS {
-            self.drive_at(now);
+            self.drive();
         } else {
             self.fire(now);
         }
     }
 
     /// Looks at timers and I/O without waiting.
-    pub(super) fn drive(&self) {
-        self.drive_at(crate::time::now_ns());
-    }
-
-    fn drive_at(&self, now: u64) {
-        self.driven_at.set(now);
+    fn drive(&self) {
         if let Some(mut driver) = self.core().try_driver() {
             // An error of epoll_wait other than EINTR is a bug of ours, which the next park meets
             // again and reports.
             let _ = self.dispatch(|| driver.turn(Wait::Poll, &mut |waker| self.sink(waker)));
         }
-        self.fire(crate::time::now_ns());
+        let now = crate::time::now_ns();
+        self.driven_at.set(now);
+        self.fire(now);
     }
 
     /// Fires the timers that are due, and passes on what a turn before it has woken.

@@ -18,9 +18,6 @@ const LINGER_NS: u64 = 10_000;
 const SHORT_NS: u64 = 30_000;
 /// So many short sleeps in a row make it worth a try.
 const MANY: u8 = 2;
-/// A core that goes on lingering does not park, where it would look at its sockets and timers. So it
-/// does that each time that it has found something so often.
-const DRIVE_INTERVAL: u32 = 8;
 /// Pauses between two looks: each takes cache lines from the cores that it looks at.
 const PAUSES: u32 = 8;
 
@@ -64,9 +61,8 @@ impl Local {
                 || self.shared().has_stopped()
                 || core.timers.next_deadline() <= now
             {
-                if self.drive_due.strikes(DRIVE_INTERVAL) {
-                    self.drive();
-                }
+                // It does not park, where it would look at its sockets and timers.
+                self.drive_if_due();
                 return true;
             }
             (0..PAUSES).for_each(|_| std::hint::spin_loop());

@@ -27,9 +27,7 @@ pub(crate) struct Local {
     pub(super) streak: Cell<u32>,
     pub(super) searching: Cell<bool>,
     pub(super) short_sleeps: ShortSleeps,
-    /// When it looks at timers and I/O though it lingers.
-    pub(super) drive_due: Countdown,
-    /// When it has looked at them last.
+    /// When it has looked at its I/O last.
     pub(super) driven_at: Cell<u64>,
     /// The epoch in which it lingered last.
     pub(super) lingered_at: Cell<Stamp>,
@@ -61,7 +59,6 @@ impl Local {
             streak: Cell::new(0),
             searching: Cell::new(false),
             short_sleeps: ShortSleeps::default(),
-            drive_due: Countdown::default(),
             driven_at: Cell::new(0),
             lingered_at: Cell::default(),
             dispatching: Cell::new(false),
