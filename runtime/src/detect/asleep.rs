@@ -43,7 +43,8 @@ pub(super) fn asleep_since(worker: &Worker, stamp: Stamp) -> Option<Asleep> {
 }
 
 /// A wait of this core that was left in doubt a while ago is noted if it lasts.
-pub(super) fn settle_doubt(core: &Core, now: u64) {
+pub(super) fn settle_doubt(core: &Core) {
+    let now = crate::time::now_ns();
     let Some(claim) = core.habit.take_doubt(now) else { return };
     let lasts = core.crew.get(claim.worker()).is_some_and(|worker| {
         let stamp = worker.epoch.load();

@@ -200,7 +200,7 @@ impl<'a> Round<'a> {
         self.hire(core);
         let found = self.watch(core);
         if self.shared.detector() != Detector::Off {
-            settle_doubt(core, crate::time::now_ns());
+            settle_doubt(core);
             let patience = self.patience_ns(core);
             self.strays[core.index].look(self.shared, core, patience);
         }

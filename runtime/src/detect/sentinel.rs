@@ -72,7 +72,7 @@ fn run(shared: &Shared, core: &Core, sentinel: &Sentinel) {
             sentinel.disarm();
             continue;
         }
-        settle_doubt(core, now_ns());
+        settle_doubt(core);
         let extras = look_at_extras(shared, core);
         match look(core) {
             // An extra core has the CPU, or has just been accused and will be had by another worker.
@@ -172,7 +172,7 @@ fn look_at_extras(shared: &Shared, normal: &Core) -> Extras {
         if !is_high && !normal.cpu.is_some_and(|cpu| core.pool.covers(cpu)) {
             continue;
         }
-        settle_doubt(core, now_ns());
+        settle_doubt(core);
         match look(core) {
             Verdict::Quiet { .. } => {}
             Verdict::Busy => extras.are_busy |= is_high,

@@ -1,9 +1,10 @@
 //! How often tasks of a core block: what decides who looks out for the next block.
 //!
-//! After any block of a core its sentinel is armed at every unpark for a while: it costs little where the CPU is
-//! busy, and runs only where it would be idle. The monitor looks often only where several blocks came
-//! within that time, on one core or on several. Its looks interrupt whoever runs, and a program that blocks once a second, in a
-//! page fault for instance, would pay more for them than for a block that is noticed later.
+//! After any block of a core its sentinel is armed at every unpark for a while: it costs little where the
+//! CPU is busy, and runs only where it would be idle. The monitor looks often only where several blocks
+//! came within that time, on one core or on several. Its looks interrupt whoever runs, and a program that
+//! blocks once a second, in a page fault for instance, would pay more for them than for a block that is
+//! noticed later.
 //!
 //! A wait for a lock or a page is no habit of the program unless it lasts: it is left *in doubt*, and
 //! whoever looks at the core a while later, and finds it still there, notes it. Contended locks make a
