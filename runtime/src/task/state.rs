@@ -311,6 +311,11 @@ impl State {
         self.0.fetch_and(!RAISED, Ordering::AcqRel);
     }
 
+    /// Does somebody urgent wait for it?
+    pub(super) fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Acquire) & RAISED != 0
+    }
+
     /// Its scheduler is to hear of its completion, unless that was before: then `false`.
     pub(super) fn bond(&self) -> bool {
         self.update(|s| if s & COMPLETE != 0 { (s, false) } else { (s | BONDED, true) })

@@ -74,6 +74,11 @@ impl TaskRef {
         self.0.state().lower();
     }
 
+    /// Does somebody urgent wait for it?
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.state().is_raised()
+    }
+
     /// Polls the task (or cancels it) if it is queued, whichever queue it is in. Does not unwind.
     pub(crate) fn run_ahead(self) {
         let task = self.0;

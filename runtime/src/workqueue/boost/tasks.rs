@@ -292,14 +292,15 @@ fn place_of(runtime: &Shared, task: &TaskRef) -> Place {
     Place::Cpu(runtime.cores.get(core).and_then(|core| core.cpu).unwrap_or(core))
 }
 
-/// Polls a task, if it is still queued, and is done.
+/// Polls a task, if it is still queued and raised, and is done.
 struct StandIn(Option<TaskRef>);
 
 impl Future for StandIn {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(task) = self.0.take() {
+        // It may come late, when nobody urgent waits for the task any more, which has its turn anyway.
+        if let Some(task) = self.0.take().filter(TaskRef::is_raised) {
             let (id, location) = (task.id(), task.location());
             current::suspended(|| {
                 context::with_local(|local| match local {
