@@ -27,7 +27,7 @@ impl Asleep {
 
 /// What a worker that returns accuses the holder of the core of.
 pub(crate) fn asleep(core: &Core) -> Option<Claim> {
-    let holder = core.crew.get(core.holder())?;
+    let holder = core.holding_worker()?;
     let stamp = holder.epoch.load();
     let is_long = || asleep_since(holder, stamp).is_some_and(|asleep| !asleep.is_often_short);
     let asleep = stamp.phase() == Phase::User && core.hunch.guess(is_long);

@@ -33,7 +33,7 @@ use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
 use super::strays::Strays;
 use crate::inspect::Rounds;
-use crate::pool::{Claim, Core, MANY, NOBODY};
+use crate::pool::{Claim, Core, MANY};
 use crate::runtime::Shared;
 use crate::sys;
 use crate::worker::{Phase, Stamp, Worker};
@@ -178,9 +178,8 @@ impl<'a> Round<'a> {
     fn nap(&self) -> Option<Nap> {
         let cores = || self.shared.all_cores();
         let parked = |core: &Core| {
-            let holder = core.crew.get(core.holder());
-            !core.needs_worker()
-                && holder.is_none_or(|holder| holder.epoch.load().phase() == Phase::Parked)
+            let is_parked = |holder: &Worker| holder.epoch.load().phase() == Phase::Parked;
+            !core.needs_worker() && core.holding_worker().is_none_or(is_parked)
         };
         if !cores().all(parked) || self.shared.has_stopped() {
             return None;
@@ -209,10 +208,10 @@ impl<'a> Round<'a> {
     }
 
     fn watch(&mut self, core: &Core) -> Found {
-        let holder = core.holder();
-        let Some(worker) = core.crew.get(holder).filter(|_| holder != NOBODY) else {
+        let Some(worker) = core.holding_worker() else {
             return self.visit_unheld(core);
         };
+        let holder = worker.index();
         let stamp = worker.epoch.load();
         let seen = &mut self.seen[core.index];
         let moved = seen.holder != holder || seen.stamp != stamp;

@@ -25,7 +25,7 @@
 
 use super::Sentinel;
 use super::asleep::{Asleep, asleep_since, settle_doubt};
-use crate::pool::{Core, NOBODY};
+use crate::pool::Core;
 use crate::runtime::Shared;
 use crate::sys;
 use crate::time::now_ns;
@@ -124,7 +124,7 @@ enum Verdict {
 
 fn look(core: &Core) -> Verdict {
     let holder = core.holder();
-    let Some(worker) = core.crew.get(holder).filter(|_| holder != NOBODY) else {
+    let Some(worker) = core.crew.get(holder) else {
         return Verdict::Quiet { holder, epoch: None };
     };
     let stamp = worker.epoch.load();

@@ -138,7 +138,7 @@ pub(crate) fn watch_holder(
 
 /// What to accuse the holder of. `rang`: the bell has just rung.
 fn look(core: &Core, rang: bool) -> Option<Claim> {
-    let holder = core.crew.get(core.holder())?;
+    let holder = core.holding_worker()?;
     let gate = holder.gate()?;
     let stamp = holder.epoch.load();
     let blocked = match &gate {

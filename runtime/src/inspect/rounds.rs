@@ -69,8 +69,7 @@ fn sign(shared: &Shared, first: &Core) -> Sign {
 
 /// What waits in the queues of `cmwq::spawn`; an inject list counts as one.
 fn queued(core: &Core) -> usize {
-    let holder = core.crew.get(core.holder());
-    let own = holder.map_or(0, |h| h.ring.len() + usize::from(!h.slot.is_empty()));
+    let own = core.holding_worker().map_or(0, |h| h.ring.len() + usize::from(!h.slot.is_empty()));
     own + usize::from(!core.inject.is_empty())
 }
 

@@ -114,6 +114,7 @@ use crate::runtime::Shared;
 use crate::sync_types::{Mutex, MutexGuard, lock, try_lock};
 use crate::sys::affinity::CpuSet;
 use crate::time::Timers;
+use crate::worker::Worker;
 use crossbeam_utils::CachePadded;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -240,6 +241,12 @@ impl Core {
     #[inline]
     pub(crate) fn holder(&self) -> u32 {
         self.holder.get()
+    }
+
+    /// The worker that holds the core.
+    #[inline]
+    pub(crate) fn holding_worker(&self) -> Option<&Worker> {
+        self.crew.get(self.holder())
     }
 
     /// Becomes the holder of a core that nobody holds.
