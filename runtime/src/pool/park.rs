@@ -27,6 +27,11 @@ impl CorePark {
         self.word.notify(|| self.io.unpark());
     }
 
+    /// To be called by a visitor that has left the driver: the holder may wait for that.
+    pub(crate) fn driver_is_free(&self) {
+        self.word.driver_is_free();
+    }
+
     /// Announces sleep. `false` if there was a notification, which this consumes. The caller then
     /// looks for work again, as it does after `true`.
     pub(crate) fn prepare(&self, bed: Bed) -> bool {

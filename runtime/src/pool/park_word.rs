@@ -91,6 +91,17 @@ impl ParkWord {
         fence(Ordering::SeqCst);
     }
 
+    /// The driver was unlocked by somebody who does not sleep in it: wakes who sleeps here because it was
+    /// locked. That one announces its sleep, then looks at the lock.
+    pub(super) fn driver_is_free(&self) {
+        fence(Ordering::SeqCst);
+        let notified =
+            self.0.compare_exchange(FUTEX, NOTIFIED, Ordering::AcqRel, Ordering::Relaxed);
+        if notified.is_ok() {
+            futex::wake_all(&self.0);
+        }
+    }
+
     /// A hint.
     pub(super) fn is_asleep(&self) -> bool {
         matches!(self.0.load(Ordering::Relaxed), DRIVER | FUTEX)

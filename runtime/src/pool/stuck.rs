@@ -1,6 +1,6 @@
 //! Is there somebody who takes the next task of a pool? And who stands in if not.
 
-use super::{Core, NOBODY, WorkerPool};
+use super::{Core, WorkerPool};
 use crate::runtime::Shared;
 use crate::task::is_task_waker;
 use cmwq_io::driver::Wait;
@@ -30,31 +30,44 @@ impl Core {
         if !self.crew.lacks_standby() {
             return true;
         }
-        let holder = self.holder();
-        let Some(worker) = self.crew.get(holder).filter(|_| holder != NOBODY) else { return false };
+        let Some(worker) = self.holding_worker() else { return false };
         // A verdict of an earlier poll says nothing.
-        let accused =
-            |claim: super::Claim| claim.worker() == holder && claim.is_about(worker.epoch.load());
+        let accused = |claim: super::Claim| {
+            claim.worker() == worker.index() && claim.is_about(worker.epoch.load())
+        };
         !self.verdict.read().is_some_and(accused)
     }
 
     /// Drives I/O and timers of a core whose holder does not. Foreign wakers are left for whoever
     /// may run user code.
     pub(crate) fn stand_in(&self) {
-        let mut sink = |waker: Waker| {
+        self.look_at_events(&mut |waker| {
             if is_task_waker(&waker) {
                 waker.wake();
             } else {
                 self.leave_chore(waker);
             }
-        };
+        });
+    }
+
+    /// Looks at I/O without waiting, unless somebody else does.
+    pub(crate) fn look_at_io(&self, sink: &mut dyn FnMut(Waker)) {
         if let Some(mut driver) = self.try_driver() {
-            // The next look tries again.
-            let _ = driver.turn(Wait::Poll, &mut sink);
+            // An error of epoll_wait other than EINTR is a bug of ours, which the next park meets
+            // again and reports.
+            let _ = driver.turn(Wait::Poll, sink);
+            drop(driver);
+            // A visitor, or one that has lost the core, may have kept the holder from it.
+            self.park.driver_is_free();
         }
+    }
+
+    /// Looks at I/O and timers without waiting, unless somebody else does.
+    pub(crate) fn look_at_events(&self, sink: &mut dyn FnMut(Waker)) {
+        self.look_at_io(sink);
         let now = crate::time::now_ns();
         if self.timers.next_deadline() <= now {
-            self.timers.try_fire(now, &mut sink);
+            self.timers.try_fire(now, sink);
         }
     }
 }

@@ -10,7 +10,6 @@
 
 use super::Local;
 use crate::task::is_task_waker;
-use cmwq_io::driver::Wait;
 use std::task::Waker;
 
 /// A busy core asks the kernel for its sockets no more often than this: where polls take 20 ns, a system
@@ -97,11 +96,7 @@ impl Local {
 
     /// Looks at timers and I/O without waiting.
     fn drive(&self) {
-        if let Some(mut driver) = self.core().try_driver() {
-            // An error of epoll_wait other than EINTR is a bug of ours, which the next park meets
-            // again and reports.
-            let _ = self.dispatch(|| driver.turn(Wait::Poll, &mut |waker| self.sink(waker)));
-        }
+        self.dispatch(|| self.core().look_at_io(&mut |waker| self.sink(waker)));
         let now = crate::time::now_ns();
         self.driven_at.set(now);
         self.fire(now);

@@ -52,6 +52,22 @@ impl Core {
         self.driver.store(0, Ordering::Release);
     }
 
+    fn driver_is_taken(&self) -> bool {
+        let taken = !self.try_lock_driver();
+        if !taken {
+            self.unlock_driver();
+        }
+        taken
+    }
+
+    /// As `look_at_io()`: somebody who looks at the sockets and does not sleep there.
+    fn visit(&self) {
+        if self.try_lock_driver() {
+            self.unlock_driver();
+            self.word.driver_is_free();
+        }
+    }
+
     fn kick(&self) {
         *lock(&self.kicked) = true;
         self.kick.notify_one();
@@ -92,7 +108,10 @@ impl Core {
     /// Somebody else is in the driver.
     fn park_on_word(&self) {
         self.kick();
-        if self.word.prepare(Bed::Futex, || self.kick()) && self.inject.is_empty() {
+        if self.word.prepare(Bed::Futex, || self.kick())
+            && self.inject.is_empty()
+            && self.driver_is_taken()
+        {
             self.word.wait(Duration::MAX);
         }
         self.word.finish(Bed::Futex, || self.kick());
@@ -238,6 +257,44 @@ fn surrender_against_park() {
             core.inject(task);
         }
         new.join().unwrap();
+        mock.assert_all_gone();
+    });
+}
+
+#[test]
+fn visitor_gives_back_the_driver() {
+    // The holder meets a visitor in the driver, and must not sleep on the word when that has left.
+    loom::model(|| {
+        let core = Core::held_by(S);
+        let visitor = loom::thread::spawn({
+            let core = Arc::clone(&core);
+            move || core.visit()
+        });
+        while !core.try_lock_driver() {
+            core.park_on_word();
+        }
+        core.unlock_driver();
+        visitor.join().unwrap();
+    });
+}
+
+#[test]
+fn visitor_against_waker_and_holder() {
+    // What a visitor tells the holder must not cost it what others tell it.
+    bounded_model(|| {
+        let (mock, core) = (Mock::new(), Core::held_by(S));
+        let task = mock.task(async {}).0;
+        let holder = loom::thread::spawn({
+            let core = Arc::clone(&core);
+            move || core.work(S).run()
+        });
+        let waker = loom::thread::spawn({
+            let core = Arc::clone(&core);
+            move || core.inject(task)
+        });
+        core.visit();
+        holder.join().unwrap();
+        waker.join().unwrap();
         mock.assert_all_gone();
     });
 }
