@@ -2,6 +2,7 @@
 
 use super::countdown::Countdown;
 use super::linger::ShortSleeps;
+use super::neighbour::Suspect;
 use super::{Phase, Seat, Stamp, Worker, handoff};
 use crate::contain::contain;
 use crate::detect::{Gate, Watcher};
@@ -31,6 +32,7 @@ pub(crate) struct Local {
     pub(super) driven_at: Cell<u64>,
     /// The epoch in which it lingered last.
     pub(super) lingered_at: Cell<Stamp>,
+    pub(super) suspect: Suspect,
     /// In the driver or the wheel: wakes go to the ring, in order, not to the next slot, and others are
     /// told of them together.
     pub(super) dispatching: Cell<bool>,
@@ -61,6 +63,7 @@ impl Local {
             short_sleeps: ShortSleeps::default(),
             driven_at: Cell::new(0),
             lingered_at: Cell::default(),
+            suspect: Suspect::default(),
             dispatching: Cell::new(false),
             foreign: RefCell::new(Vec::with_capacity(64)),
             awake_since: Cell::new(crate::time::now_ns()),

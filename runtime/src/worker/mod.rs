@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `epoch` | the worker's thread | detectors, standbys |
 //! | `ring` | the thread pushes; anybody takes | anybody |
-//! | `slot` | the thread puts; takeover and monitor may take | anybody |
+//! | `slot` | the thread puts; takeover, monitor and idle neighbours may take | anybody |
 //! | `signal` | anybody (1), the thread (0) | the thread, on standby |
 //! | `tid`, `watch`, `gate` | the thread, before it is on standby or holder for the first time | detectors |
 //! | `location`, `task` | the thread, before each poll | reports |
@@ -31,6 +31,7 @@ pub(crate) mod handoff;
 mod linger;
 mod local;
 mod mark;
+mod neighbour;
 mod park;
 #[cfg(feature = "test-util")]
 mod paused;

@@ -49,6 +49,7 @@ impl Local {
             || !core.pool.worklist.is_empty()
             || main.is_woken()
             || core.has_chores()
+            || self.has_work()
             || self.shared().has_stopped()
             || (was_last && self.sees_work());
         if awake || self.moves_time(&mut driver) {
@@ -94,7 +95,7 @@ impl Local {
         self.run_chores();
     }
 
-    fn clock_is_paused(&self) -> bool {
+    pub(super) fn clock_is_paused(&self) -> bool {
         self.shared().clock.is_paused()
     }
 
@@ -130,14 +131,25 @@ impl Local {
         }
     }
 
+    /// Does something wait in its own queues? A hook or a foreign waker may have put it there.
+    pub(super) fn has_work(&self) -> bool {
+        let worker = self.worker();
+        !worker.ring.is_empty() || !worker.slot.is_empty()
+    }
+
     /// Waits for the driver to become free.
     #[cold]
     fn park_on_word<M: Main>(&self, main: &M) {
         let core = self.core();
+        // It is not to be counted on meanwhile.
+        let was_last = self.end_search();
         if core.park.prepare(Bed::Futex)
             && core.inject.is_empty()
             && core.pool.worklist.is_empty()
             && !main.is_woken()
+            && !self.has_work()
+            && !(was_last && self.sees_work())
+            && core.try_driver().is_none()
         {
             self.worker().epoch.enter(Phase::Parked);
             core.park.wait(KICKED_OUT);

@@ -82,7 +82,7 @@ impl Local {
                 return End::Done;
             } else {
                 main_is_due = true;
-                if !main.is_woken() && !self.linger(main) {
+                if !main.is_woken() && !self.help_neighbour() && !self.linger(main) {
                     self.park(main);
                 }
             }

@@ -25,9 +25,15 @@ impl Local {
     /// more may be.
     #[inline]
     pub(super) fn stop_searching(&self, found: bool) {
-        if self.searching.replace(false) && self.shared().idle.stop_searching() && found {
+        if self.end_search() && found {
             self.shared().wake_thief(self.core().index);
         }
+    }
+
+    /// `true` for the last searcher: who pushed meanwhile may have counted on it.
+    #[inline]
+    pub(super) fn end_search(&self) -> bool {
+        self.searching.replace(false) && self.shared().idle.stop_searching()
     }
 
     fn rob_neighbours(&self) -> Option<Notified> {
@@ -60,7 +66,7 @@ impl Local {
         self.core().neighbours.iter().any(|&other| {
             let core = &shared.cores[other];
             !core.inject.is_empty()
-                || core.crew.get(core.holder()).is_some_and(|worker| !worker.ring.is_empty())
+                || core.holding_worker().is_some_and(|worker| !worker.ring.is_empty())
         })
     }
 }
