@@ -29,7 +29,7 @@ pub(super) struct Patience {
     doubted: bool,
 }
 
-const MAX_PERIOD: Duration = Duration::from_millis(2);
+const MAX_PERIOD: Duration = Duration::from_millis(4);
 /// Looks without suspicion before the period doubles.
 const LOOKS: u32 = 8;
 
