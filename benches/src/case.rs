@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, contender::Contender};
+use crate::{Result, contender::Contender, measure::stats::Runs};
 
 /// How long and on how many cores; the same in parent and child.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -38,17 +38,25 @@ pub trait Case: Sync {
     fn rows(&self, settings: &Settings) -> Vec<Row>;
 }
 
-/// Where [`Row::measure`] runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In a process of its own, restricted as the contender says.
-    Child,
-    /// In this process, because it drives or watches another one that it starts itself.
-    Here,
-}
-
 /// What a row does for one contender, once.
-pub type Measure = Box<dyn Fn(Contender, &Settings) -> Result<Sample>>;
+pub type Run = Box<dyn Fn(Contender, &Settings) -> Result<Sample>>;
+
+/// Has a contender get ready to be measured.
+pub type Start = Box<dyn Fn(Contender, &Settings) -> Result<Subject>>;
+
+/// What got ready; each call measures it for a short time.
+pub type Subject = Box<dyn FnMut() -> Result<Sample>>;
+
+/// How a row is measured.
+pub enum Measure {
+    /// In a process of its own, restricted as the contender says.
+    Child(Run),
+    /// In this process, because it drives or watches another one that it starts itself.
+    Here(Run),
+    /// In this process, all contenders alive at once, by turns of short windows: for servers, which on
+    /// some machines are twice as fast for seconds at a time.
+    InTurns(Start),
+}
 
 /// One piece of work.
 pub struct Row {
@@ -56,7 +64,6 @@ pub struct Row {
     pub contenders: Vec<Contender>,
     pub figures: &'static [Figure],
     pub targets: Vec<Target>,
-    pub place: Place,
     pub measure: Measure,
 }
 
@@ -65,16 +72,23 @@ impl Row {
     pub fn new(
         name: impl Into<String>,
         figures: &'static [Figure],
-        measure: impl Fn(Contender, &Settings) -> Result<Sample> + 'static,
+        run: impl Fn(Contender, &Settings) -> Result<Sample> + 'static,
     ) -> Row {
-        Row {
-            name: name.into(),
-            contenders: Contender::STANDARD.to_vec(),
-            figures,
-            targets: Vec::new(),
-            place: Place::Child,
-            measure: Box::new(measure),
-        }
+        Row::measured(name.into(), figures, Measure::Child(Box::new(run)))
+    }
+
+    /// The same, in turns.
+    pub fn in_turns(
+        name: impl Into<String>,
+        figures: &'static [Figure],
+        start: impl Fn(Contender, &Settings) -> Result<Subject> + 'static,
+    ) -> Row {
+        Row::measured(name.into(), figures, Measure::InTurns(Box::new(start)))
+    }
+
+    fn measured(name: String, figures: &'static [Figure], measure: Measure) -> Row {
+        let contenders = Contender::STANDARD.to_vec();
+        Row { name, contenders, figures, targets: Vec::new(), measure }
     }
 
     pub fn contenders(mut self, contenders: impl Into<Vec<Contender>>) -> Row {
@@ -83,7 +97,9 @@ impl Row {
     }
 
     pub fn here(mut self) -> Row {
-        self.place = Place::Here;
+        if let Measure::Child(run) = self.measure {
+            self.measure = Measure::Here(run);
+        }
         self
     }
 
@@ -188,5 +204,36 @@ impl Sample {
     pub fn beside(mut self, name: &str, value: f64) -> Sample {
         self.beside.push((name.to_owned(), value));
         self
+    }
+
+    /// The median of each number. Nothing of nothing.
+    pub fn median(samples: &[Sample]) -> Sample {
+        let medians = |numbers: fn(&Sample) -> &[(String, f64)]| {
+            let first = samples.first().map(numbers).unwrap_or_default();
+            let median = |(name, _): &(String, f64)| {
+                let values = samples.iter().flat_map(numbers).filter(|(is, _)| is == name);
+                (name.clone(), values.map(|(_, value)| *value).collect::<Runs>().median())
+            };
+            first.iter().map(median).collect()
+        };
+        Sample {
+            figures: medians(|sample| &sample.figures),
+            beside: medians(|sample| &sample.beside),
+            detector: samples.first().and_then(|sample| sample.detector.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_of_samples() {
+        let sample = |a, b| Sample::default().with(PER_SECOND, a).beside("threads", b);
+        let median = Sample::median(&[sample(3.0, 7.0), sample(1.0, 9.0), sample(2.0, 8.0)]);
+        assert_eq!(median.figures, [(PER_SECOND.name.to_owned(), 2.0)]);
+        assert_eq!(median.beside, [("threads".to_owned(), 8.0)]);
+        assert!(Sample::median(&[]).figures.is_empty());
     }
 }

@@ -35,6 +35,8 @@ pub enum Contender {
     Threads,
     /// A bare epoll loop per core, no runtime.
     Epoll,
+    /// A bare executor, no runtime.
+    Bare,
     Go,
     /// Behind feature `rivals`, one thread per core.
     Monoio,
@@ -46,7 +48,7 @@ use Contender::*;
 
 impl Contender {
     /// In the order of the columns.
-    pub const ALL: [Contender; 20] = [
+    pub const ALL: [Contender; 21] = [
         Tokio,
         TokioUnprivileged,
         TokioSpawnBlocking,
@@ -63,6 +65,7 @@ impl Contender {
         Smol,
         Threads,
         Epoll,
+        Bare,
         Go,
         Monoio,
         Glommio,
@@ -97,6 +100,7 @@ impl Contender {
             Smol => "smol",
             Threads => "threads",
             Epoll => "epoll",
+            Bare => "bare",
             Go => "go",
             Monoio => "monoio",
             Glommio => "glommio",

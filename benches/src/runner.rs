@@ -1,10 +1,12 @@
-//! The order of the runs: for each row, one run of each contender, then the next run of each.
+//! The order of the runs: for each row, one run of each contender, then the next run of each. A run in
+//! turns is one of all contenders: each is measured for a window, and again the other way round, and so
+//! on; its figures are the medians of these windows.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     Result,
-    case::{Case, Place, Row, Sample, Settings},
+    case::{Case, Measure, Row, Sample, Settings, Start, Subject},
     child::measured,
     cli::Options,
     contender::Contender,
@@ -68,24 +70,72 @@ fn measure(
         .iter()
         .map(|&contender| Outcome { contender, samples: Vec::new(), failure: None })
         .collect();
+    let settings = &options.settings;
     for _ in 0..options.runs {
-        for outcome in &mut outcomes {
-            progress.set_message(format!("{}: {}: {}", case.name(), row.name, outcome.contender));
-            if outcome.failure.is_none() {
-                match once(case, &row, outcome.contender, options.settings) {
-                    Ok(sample) => outcome.samples.push(sample),
-                    Err(error) => outcome.failure = Some(error.to_string()),
-                }
-            }
-            progress.inc(1);
+        let at = |contender| {
+            progress.set_message(format!("{}: {}: {contender}", case.name(), row.name));
+        };
+        match &row.measure {
+            Measure::Child(_) => one_by_one(&mut outcomes, |contender| {
+                at(contender);
+                measured::start(contender, *settings, case.name(), &row.name)
+            }),
+            Measure::Here(run) => one_by_one(&mut outcomes, |contender| {
+                at(contender);
+                run(contender, settings)
+            }),
+            Measure::InTurns(start) => in_turns(&mut outcomes, start, settings, at),
         }
+        progress.inc(outcomes.len() as u64);
     }
     Measured { row, outcomes }
 }
 
-fn once(case: &dyn Case, row: &Row, contender: Contender, settings: Settings) -> Result<Sample> {
-    match row.place {
-        Place::Here => (row.measure)(contender, &settings),
-        Place::Child => measured::start(contender, settings, case.name(), &row.name),
+impl Outcome {
+    /// Makes a step of a run; not after one that has failed.
+    fn attempt<T>(&mut self, step: impl FnOnce(Contender) -> Result<T>) -> Option<T> {
+        if self.failure.is_some() {
+            return None;
+        }
+        step(self.contender).map_err(|error| self.failure = Some(error.to_string())).ok()
+    }
+}
+
+fn one_by_one(outcomes: &mut [Outcome], mut run: impl FnMut(Contender) -> Result<Sample>) {
+    for outcome in outcomes {
+        let sample = outcome.attempt(&mut run);
+        outcome.samples.extend(sample);
+    }
+}
+
+/// A contender that got ready.
+struct Turn<'a> {
+    outcome: &'a mut Outcome,
+    subject: Subject,
+    windows: Vec<Sample>,
+}
+
+fn in_turns(outcomes: &mut [Outcome], start: &Start, settings: &Settings, at: impl Fn(Contender)) {
+    let mut turns = Vec::new();
+    for outcome in outcomes {
+        let subject = outcome.attempt(|contender| {
+            at(contender);
+            start(contender, settings)
+        });
+        turns.extend(subject.map(|subject| Turn { outcome, subject, windows: Vec::new() }));
+    }
+    for _ in 0..settings.pick(8, 2) {
+        for Turn { outcome, subject, windows } in &mut turns {
+            windows.extend(outcome.attempt(|contender| {
+                at(contender);
+                subject()
+            }));
+        }
+        turns.reverse();
+    }
+    for Turn { outcome, windows, .. } in turns {
+        if outcome.failure.is_none() {
+            outcome.samples.push(Sample::median(&windows));
+        }
     }
 }

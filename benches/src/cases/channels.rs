@@ -3,6 +3,7 @@
 use super::scheduler::promised;
 use crate::{
     case::{Case, Row, Settings},
+    contender::Contender,
     micro::{
         Micro,
         channels::{Broadcast, Mpsc, Pairs, RequestReply},
@@ -17,10 +18,12 @@ impl Case for Channels {
     }
 
     fn about(&self) -> &'static str {
-        "tokio::sync on every runtime: mpsc, oneshot request and reply, broadcast"
+        "tokio::sync on every runtime: mpsc, oneshot request and reply, broadcast; beside a bare executor"
     }
 
     fn rows(&self, _: &Settings) -> Vec<Row> {
+        // What the channels cost by themselves, on all cores.
+        let contenders = [&Contender::STANDARD[..], &[Contender::Bare]].concat();
         [
             Mpsc { senders: 1, capacity: 1000 }.row(),
             Mpsc { senders: 5, capacity: 1000 }.row(),
@@ -31,7 +34,7 @@ impl Case for Channels {
             Pairs(1).row(),
             Pairs(100).row(),
         ]
-        .map(promised)
+        .map(|row| promised(row.contenders(contenders.clone())))
         .into()
     }
 }

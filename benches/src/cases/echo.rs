@@ -1,8 +1,8 @@
-//! TCP echo beside its client on the same cores.
+//! TCP echo beside its client on the same cores, in turns.
 
 use crate::{
     Result,
-    case::{Case, Figure, Limit, Row, Sample, Settings},
+    case::{Case, Figure, Limit, Row, Sample, Settings, Subject},
     child::served::{Running, Service},
     contender::Contender::{self, *},
     load::{
@@ -46,10 +46,13 @@ fn row(size: usize, shown: &str, connections: usize) -> Row {
     contenders.push(Epoll);
     contenders.extend(rivals::available());
     let name = format!("{shown}, {connections} connections");
-    let row = Row::new(name, &[REQUESTS, P50, P99, CPU], move |contender, settings| {
-        measure(contender, settings, Protocol::Echo(size), connections)
+    let row = Row::in_turns(name, &[REQUESTS, P50, P99, CPU], move |contender, settings| {
+        let server = match contender {
+            Monoio | Glommio | Compio => rivals::echo(contender, settings)?,
+            _ => Running::start(contender, *settings, Service::Echo)?,
+        };
+        loaded(server, settings, Protocol::Echo(size), connections)
     })
-    .here()
     .contenders(contenders);
     if connections == 1 {
         // The project promises nothing for it: it shows the way of one wakeup.
@@ -66,34 +69,24 @@ fn row(size: usize, shown: &str, connections: usize) -> Row {
         .fold(row, |row, rival| row.ratio(REQUESTS, *rival, Limit::AtLeast(1.0)))
 }
 
-fn measure(
-    contender: Contender,
+/// A server under load. Warm: at first it meets page faults and waits, and guards against more.
+pub fn loaded(
+    server: Running,
     settings: &Settings,
     protocol: Protocol,
     connections: usize,
-) -> Result<Sample> {
-    let server = match contender {
-        Monoio | Glommio | Compio => rivals::echo(contender, settings)?,
-        _ => Running::start(contender, *settings, Service::Echo)?,
-    };
-    let seen = load(&server, settings, protocol, connections)?;
-    sample(&server, &seen)
+) -> Result<Subject> {
+    let window = settings.pick(Duration::from_millis(125), Duration::from_millis(50));
+    let warm = settings.pick(Duration::from_millis(500), window / 4);
+    let threads = settings.cores;
+    let address = ([127, 0, 0, 1], server.ready().parse()?).into();
+    let load = Load { protocol, connections, threads, warm: window / 4, window };
+    client::run(Load { warm, ..load }, address, server.id())?;
+    Ok(Box::new(move || sample(&server, &client::run(load, address, server.id())?)))
 }
 
-/// Loads a server of ours.
-pub fn load(
-    server: &Running,
-    settings: &Settings,
-    protocol: Protocol,
-    connections: usize,
-) -> Result<Seen> {
-    let window = settings.pick(Duration::from_millis(500), Duration::from_millis(100));
-    let load = Load { protocol, connections, threads: settings.cores, warm: window / 4, window };
-    client::run(load, ([127, 0, 0, 1], server.ready().parse()?).into(), server.id())
-}
-
-/// The figures of that load.
-pub fn sample(server: &Running, seen: &Seen) -> Result<Sample> {
+/// The figures of a window.
+fn sample(server: &Running, seen: &Seen) -> Result<Sample> {
     Ok(Sample::default()
         .with(REQUESTS, seen.per_second)
         .with(P50, us(&seen.latency, 0.5))

@@ -8,7 +8,7 @@ use std::{
 use super::{Job, Role, SECONDS, VARIABLE};
 use crate::{
     Result,
-    case::{Row, Sample, Settings},
+    case::{Measure, Row, Sample, Settings},
     cases,
     contender::Contender,
     runtimes::Runtime,
@@ -17,7 +17,10 @@ use crate::{
 /// The child's side: prints the sample, or what is wrong with the run.
 pub fn run(job: &Job, case: &str, row: &str) -> Result<()> {
     let row = find(case, row, &job.settings)?;
-    let answer = (row.measure)(job.contender, &job.settings).map_err(|error| error.to_string());
+    let Measure::Child(run) = row.measure else {
+        return Err(format!("`{}` is not measured in a child", row.name).into());
+    };
+    let answer = run(job.contender, &job.settings).map_err(|error| error.to_string());
     println!("{}", serde_json::to_string(&answer)?);
     // Tasks may be blocked: end without waiting for them.
     std::process::exit(0)

@@ -8,12 +8,17 @@ use crate::{
     case::{PER_SECOND, Sample, Settings},
 };
 
-/// Repeats `batch`, which says how many operations it made, for a third of the window to warm up
-/// and then for the window.
+/// The first batches are slow: their memory is new to the process.
+const WARM_BATCHES: u32 = 5;
+
+/// Repeats `batch`, which says how many operations it made, for a third of the window to warm up, and
+/// five times at least, then for the window.
 pub fn throughput(settings: &Settings, mut batch: impl FnMut() -> Result<u64>) -> Result<Sample> {
     let warm = Instant::now();
-    while warm.elapsed() < settings.window() / 3 {
+    let mut batches = 0;
+    while batches < WARM_BATCHES || warm.elapsed() < settings.window() / 3 {
         batch()?;
+        batches += 1;
     }
     let counters = Counters::now()?;
     let mut operations = 0;

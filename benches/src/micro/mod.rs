@@ -27,7 +27,7 @@ use crate::{
     contender::Contender,
     measure::throughput::throughput,
     on,
-    runtimes::Runtime,
+    runtimes::{Bare, Runtime},
 };
 
 /// A batch that takes longer than this has lost something.
@@ -43,8 +43,9 @@ pub trait Micro: Copy + 'static {
     /// A row that measures operations per second.
     fn row(self) -> Row {
         let name = self.name();
-        Row::new(name, &[crate::case::PER_SECOND], move |contender, settings| {
-            on!(contender, measure(settings, self))
+        Row::new(name, &[crate::case::PER_SECOND], move |contender, settings| match contender {
+            Contender::Bare => measure::<Bare>(contender, settings, self),
+            _ => on!(contender, measure(settings, self)),
         })
     }
 }

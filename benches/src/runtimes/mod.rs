@@ -7,6 +7,7 @@
 //! The thread-per-core rivals have tasks that are not `Send` and I/O with owned buffers, so they
 //! have no face here: they are servers of their own (`rivals/`) that the echo case starts.
 
+mod bare;
 mod cmwq;
 mod smol;
 mod tokio;
@@ -19,6 +20,7 @@ use std::{
 };
 
 pub use self::{
+    bare::Bare,
     cmwq::Cmwq,
     smol::{Smol, THREADS as SMOL_THREADS},
     tokio::Tokio,
