@@ -4,13 +4,17 @@ use cmwq::Workqueue;
 use cmwq::runtime::Detector;
 use cmwq::task::JoinHandle;
 use cmwq_tests::{Case, Running, confine, finish, run, skip};
+use procfs::CurrentSI;
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// The monitor looks every 250 us beside another detector: blocks were taken over after 200 us when
-/// this was tried with the monitor alone, and after 20 to 80 us by the others.
-const SOONER: Duration = Duration::from_micros(100);
+/// How often a task blocks, for longer than the monitor's period beside another detector (250 us).
+const BLOCKS: u64 = 60;
+
+/// Of them a detector that works is to see so many before the monitor does; one that is broken sees none.
+const ENOUGH: u64 = BLOCKS / 3;
 
 /// Who polls the tasks.
 #[derive(Clone, Copy, Debug)]
@@ -51,41 +55,70 @@ where
     }
 }
 
-/// The median time from a block to the first instruction of a task behind it on the same core.
-fn latency(case: Case, pool: Pool) -> Duration {
+/// Who saw tasks block, each of which had another one waiting behind it on the same core.
+#[derive(Debug)]
+struct Seen {
+    /// Blocks beside which the other one ran.
+    passed: u64,
+    by_detector: u64,
+    by_monitor: u64,
+}
+
+fn block_again_and_again(case: Case, pool: Pool) -> Seen {
     let runtime = case.start(1);
     let queue = pool.queue(&runtime);
     let _entered = runtime.enter();
     let spawner = queue.clone();
     let task = spawn(queue.as_ref(), async move {
-        let mut times = Vec::new();
-        for _ in 0..60 {
+        let mut passed = 0;
+        for _ in 0..BLOCKS {
             let (tx, rx) = mpsc::channel();
-            let neighbor = spawn(spawner.as_ref(), async move { tx.send(Instant::now()) });
-            let start = Instant::now();
+            let neighbor = spawn(spawner.as_ref(), async move { tx.send(()) });
             thread::sleep(Duration::from_millis(3));
-            let first = rx.recv().expect("the neighbor runs");
-            times.push(first.duration_since(start));
-            neighbor.await.expect("no panic").expect("received before");
+            passed += u64::from(rx.try_recv().is_ok());
+            neighbor.await.expect("no panic").expect("it is waited for");
             // Who has lost the core goes on as the holder, and former holders are asleep: one that is
             // on its way back would notice the next block too.
             cmwq::time::sleep(Duration::from_millis(2)).await;
         }
-        times.sort_unstable();
-        times[times.len() / 2]
+        passed
     });
-    finish(task).expect("no panic")
+    let passed = finish(task).expect("no panic");
+    let metrics = runtime.metrics();
+    Seen {
+        passed,
+        by_detector: metrics.detector_verdicts_count(),
+        by_monitor: metrics.monitor_verdicts_count(),
+    }
 }
 
-/// The best of some tries: other load on the machine makes it slower, nothing makes it faster.
+/// The best of some tries: other load on the machine makes a detector late, nothing makes it early.
+fn best(case: Case, pool: Pool, is_enough: impl Fn(&Seen) -> bool) {
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        let seen = block_again_and_again(case, pool);
+        if is_enough(&seen) {
+            return;
+        }
+        all.push(seen);
+    }
+    panic!("{pool:?}: of {BLOCKS} blocks each time only so many were seen: {all:#?}");
+}
+
+/// How many clock ticks the CPUs were idle, and how many there were.
+fn ticks() -> (u64, u64) {
+    let cpus = procfs::KernelStats::current().expect("/proc is mounted").total;
+    let waits = cpus.idle + cpus.iowait.unwrap_or(0);
+    (waits, waits + cpus.user + cpus.nice + cpus.system)
+}
+
 fn sooner_than_the_monitor(name: &str, case: Case) {
     run(name, || {
         if let Some(why) = case.missing() {
             return skip(name, why);
         }
         for pool in Pool::ALL {
-            let best = (0..20).map(|_| latency(case, pool)).find(|median| *median < SOONER);
-            assert!(best.is_some(), "{pool:?}: blocks are not seen sooner than by the monitor");
+            best(case, pool, |seen| seen.by_detector >= ENOUGH && seen.passed >= ENOUGH);
         }
     });
 }
@@ -100,17 +133,27 @@ fn bpf() {
     sooner_than_the_monitor("bpf", Case::Bpf);
 }
 
+/// By nature it sees nothing where other load leaves the CPUs no rest.
 #[test]
 fn idle() {
-    sooner_than_the_monitor("idle", Case::Idle);
+    let before = ticks();
+    let seen = catch_unwind(|| sooner_than_the_monitor("idle", Case::Idle));
+    let after = ticks();
+    if let Err(panic) = seen {
+        if (after.0 - before.0) * 10 < after.1 - before.1 {
+            return skip("idle", "the CPUs were idle for less than a tenth of the time");
+        }
+        resume_unwind(panic);
+    }
 }
 
-/// By itself the monitor needs its periods, but not many of them.
+/// By itself the monitor sees what blocks for longer than its periods.
 #[test]
 fn monitor() {
     run("monitor", || {
-        let best = (0..5).map(|_| latency(Case::Monitor, Pool::Default)).min().expect("five tries");
-        assert!(best < Duration::from_millis(2), "blocks are seen after {best:?}");
+        best(Case::Monitor, Pool::Default, |seen| {
+            seen.by_detector == 0 && seen.by_monitor >= ENOUGH && seen.passed >= ENOUGH
+        });
     });
 }
 

@@ -6,7 +6,7 @@
 //! two, one of them with the lock, share a CPU. So such a sleep has to be met twice, and is no habit
 //! before it has lasted ([`settle_doubt`]).
 
-use crate::pool::{Claim, Core};
+use crate::pool::{Claim, Core, Witness};
 use crate::sys::proc::SyscallFile;
 use crate::worker::{Phase, Stamp, Worker};
 
@@ -19,9 +19,12 @@ pub(super) struct Asleep {
 }
 
 impl Asleep {
-    /// Accuses the holder of the core. `false` if there was no standby.
+    /// The sentinel accuses the holder of the core. `false` if there was no standby.
     pub(super) fn accuse(self, core: &Core) -> bool {
-        if self.is_often_short { core.suspect(self.claim) } else { core.accuse(self.claim) }
+        match self.is_often_short {
+            true => core.suspect(self.claim, Witness::Detector),
+            false => core.accuse(self.claim, Witness::Detector),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use super::monitor_word::{MonitorWord, Nap, Ticket};
 use super::patience::{Found, Next, Patience};
 use super::strays::Strays;
 use crate::inspect::Rounds;
-use crate::pool::{Claim, Core, MANY};
+use crate::pool::{Claim, Core, MANY, Witness};
 use crate::runtime::Shared;
 use crate::sys;
 use crate::worker::{Phase, Stamp, Worker};
@@ -228,7 +228,7 @@ impl<'a> Round<'a> {
             if asleep.is_often_short && is_first {
                 return Found::Doubt;
             }
-            if !core.accuse(asleep.claim) {
+            if !core.accuse(asleep.claim, Witness::Monitor) {
                 want_worker(core);
                 core.stand_in();
             }
@@ -278,7 +278,7 @@ impl<'a> Round<'a> {
         self.seen[core.index].run = Some(Run { first_cpu_ns, cpu_ns, at_ns });
         if cpu_ns.saturating_sub(first_cpu_ns) >= self.patience_ns(core)
             && worker.epoch.load() == stamp
-            && !core.accuse(Claim::hog(worker.index(), stamp))
+            && !core.accuse(Claim::hog(worker.index(), stamp), Witness::Monitor)
         {
             want_worker(core);
             return Found::Suspicion;

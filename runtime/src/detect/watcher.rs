@@ -22,7 +22,7 @@
 //! wrong; unless the bell has just rung, the file in `/proc` is asked as well.
 
 use super::Gate;
-use crate::pool::{Claim, Core, Post, Watch};
+use crate::pool::{Claim, Core, Post, Watch, Witness};
 use crate::sys::perf::SwitchRing;
 use crate::sys::proc::{Look, SyscallFile};
 use crate::sys::uring_poll::Waiter;
@@ -115,7 +115,7 @@ pub(crate) fn watch_holder(
         watcher.learn(core, announced);
         post.learn(announced);
         if let Some(claim) = look(core, rang) {
-            core.latch(claim);
+            core.latch(claim, Witness::Detector);
             break;
         }
         if std::mem::take(&mut rang) {

@@ -126,6 +126,24 @@ impl RuntimeMetrics {
         self.sum(|s| s.takeovers.get())
     }
 
+    /// How often the detector in use was the first to see a task block: `perf`, `bpf` or `idle`. Each
+    /// time a standby is sent to take the core over, which does nothing if the task has gone on by then.
+    pub fn detector_verdicts_count(&self) -> u64 {
+        self.sum(|s| s.detector_verdicts.get())
+    }
+
+    /// How often the monitor was the first to see a task block or burn. Beside another detector it is
+    /// the safety net: it finds what burns, and what that one missed or has not seen yet.
+    pub fn monitor_verdicts_count(&self) -> u64 {
+        self.sum(|s| s.monitor_verdicts.get())
+    }
+
+    /// How often a worker that came back from a task that had blocked, or was new, was the first to see
+    /// that the next one blocked too.
+    pub fn worker_verdicts_count(&self) -> u64 {
+        self.sum(|s| s.worker_verdicts.get())
+    }
+
     /// How often a worker gave its core away before a blocking call of the runtime's own
     /// (`block_in_place`, nested `block_on`).
     pub fn handovers_count(&self) -> u64 {

@@ -102,7 +102,7 @@ pub(crate) use rescue::{LineHold, Rescuer, RescuerHold, Rescuers};
 pub(crate) use site::{Site, Works};
 pub(crate) use table::Table;
 pub(crate) use usable::{Changes, Usable};
-pub(crate) use verdict::{Claim, Verdict};
+pub(crate) use verdict::{Claim, Verdict, Witness};
 pub(crate) use watch::{Post, Watch};
 pub(crate) use worker_pool::{HIGH_NICE, PoolKind, WorkerPool};
 pub(crate) use worklist::{Key, QueueId, Worklist};
@@ -357,33 +357,35 @@ impl Core {
 
     /// A detector has seen the holder block (or burn): latches that and wakes a standby. Without a
     /// standby the latch waits for one. Takes no lock. `false` if there was no standby.
-    pub(crate) fn accuse(&self, claim: Claim) -> bool {
-        self.latch(claim);
+    pub(crate) fn accuse(&self, claim: Claim, witness: Witness) -> bool {
+        self.latch(claim, witness);
         self.crew.wake_standby()
     }
 
     /// The same for a wait that may be over in a moment, and does not count as a habit yet.
-    pub(crate) fn suspect(&self, claim: Claim) -> bool {
+    pub(crate) fn suspect(&self, claim: Claim, witness: Witness) -> bool {
         let now = crate::time::now_ns();
         self.habit.doubt(claim, now);
-        self.give_verdict(claim, now);
+        self.give_verdict(claim, witness, now);
         self.crew.wake_standby()
     }
 
     /// Writes the verdict; for a standby that goes on to take over itself.
-    pub(crate) fn latch(&self, claim: Claim) {
+    pub(crate) fn latch(&self, claim: Claim, witness: Witness) {
         let now = crate::time::now_ns();
         if !claim.is_hog() {
             self.habit.note(claim, now);
         }
-        self.give_verdict(claim, now);
+        self.give_verdict(claim, witness, now);
     }
 
-    fn give_verdict(&self, claim: Claim, now: u64) {
+    fn give_verdict(&self, claim: Claim, witness: Witness, now: u64) {
         if let Some(worker) = self.crew.get(claim.worker()) {
             worker.observed.note(worker.epoch.load(), now);
         }
-        self.verdict.give(claim, now);
+        if self.verdict.give(claim, now) {
+            self.stats.count_verdict(witness);
+        }
     }
 
     /// Arms the sentinel where it is likely to be needed. While its CPU is away it is of no use.

@@ -52,10 +52,22 @@ impl Claim {
     }
 }
 
+/// Who gives a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Witness {
+    /// perf, bpf or idle.
+    Detector,
+    /// The safety net beside them, or the only detector.
+    Monitor,
+    /// A worker that comes back, or is new.
+    Worker,
+}
+
 impl Verdict {
-    pub(crate) fn give(&self, claim: Claim, now: u64) {
+    /// `false` if the same claim was there already.
+    pub(crate) fn give(&self, claim: Claim, now: u64) -> bool {
         self.at.store(now, Ordering::Relaxed);
-        self.word.store(claim.0, Ordering::SeqCst);
+        self.word.swap(claim.0, Ordering::SeqCst) != claim.0
     }
 
     pub(crate) fn read(&self) -> Option<Claim> {

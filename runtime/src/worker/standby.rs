@@ -7,7 +7,7 @@
 use super::run::End;
 use super::{Flag, Local, Main, Phase};
 use crate::detect::{Detector, asleep, watch_holder};
-use crate::pool::Watch;
+use crate::pool::{Watch, Witness};
 use std::sync::atomic::Ordering;
 
 impl Local {
@@ -63,7 +63,7 @@ impl Local {
             return;
         }
         if let Some(claim) = asleep(core) {
-            core.latch(claim);
+            core.latch(claim, Witness::Worker);
         }
     }
 
