@@ -309,10 +309,14 @@ impl Core {
         self.open.store(true, Ordering::SeqCst);
     }
 
-    /// A thread in `block_on` begins to serve the core of a runtime that has only one.
-    pub(crate) fn guest_comes(&self) {
+    /// A thread in `block_on` begins to serve the core of a runtime that has only one. The first one
+    /// holds the core as this worker, before others may.
+    pub(crate) fn guest_comes(&self, worker: u32) {
         let mut guests = self.guests();
         guests.count += 1;
+        if guests.count == 1 {
+            self.holder.change(NOBODY, worker);
+        }
         self.open.store(true, Ordering::SeqCst);
     }
 

@@ -41,7 +41,7 @@ struct Visit<'a>(&'a Shared);
 impl<'a> Visit<'a> {
     fn begin(shared: &'a Shared) -> Self {
         let core = &shared.cores[0];
-        core.guest_comes();
+        core.guest_comes(NOBODY);
         if core.needs_worker() && !core.crew.wake_standby() {
             shared.monitor.request_worker(core);
         }
@@ -180,7 +180,7 @@ fn as_guest<F: Future>(shared: &Arc<Shared>, seat: Seat, mut future: Pin<&mut F>
         local.attach();
         // It may block in its first poll; nobody should count on it as a standby.
         local.arrive();
-        core.guest_comes();
+        core.guest_comes(local.worker().index());
         context::with_worker(&local, || {
             local.work(&mut main);
             core.guest_leaves(shared, local.worker().index());

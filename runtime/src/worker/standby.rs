@@ -22,8 +22,8 @@ impl Local {
             if std::mem::take(&mut arrives) {
                 self.relieve();
             }
-            // Before the main future: a holder's polls are watched.
-            if core.adopt(worker.index()) || core.take_over(self) {
+            // Before the main future: a holder's polls are watched. The first guest holds the core already.
+            if self.is_holder() || core.adopt(worker.index()) || core.take_over(self) {
                 self.arrive();
                 worker.epoch.enter(Phase::Runtime);
                 return End::Changed;
