@@ -4,7 +4,6 @@ use super::{Birth, Id, JoinHandle, Notified, OwnedTasks, RawTask, Schedule, Task
 use crate::sync_types::{Mutex, UnsafeCell, lock};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -124,7 +123,7 @@ impl Mock {
         F::Output: Send + 'static,
     {
         let (task, handle) = self.task(future);
-        let reference = TaskRef::new(RawTask::new(NonNull::from(task.header())));
+        let reference = TaskRef::new(task.raw());
         self.enqueue(task);
         (reference, handle)
     }

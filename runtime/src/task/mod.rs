@@ -227,13 +227,13 @@ where
 
 /// Cancels a task that is queued and will not be polled: drops its future here, on this thread.
 pub(crate) fn cancel(task: Notified) {
-    RawTask::new(std::ptr::NonNull::from(task.header())).state().abort();
+    task.raw().state().abort();
     task.run();
 }
 
 /// Cancels a new task that the owned list refused.
 pub(crate) fn discard(task: Notified) {
-    let raw = RawTask::new(std::ptr::NonNull::from(task.header()));
+    let raw = task.raw();
     cancel(task);
     // The owned list's reference: release() has said that the task was not in it.
     raw.ref_dec(1);

@@ -65,7 +65,7 @@ impl OwnedTasks {
         if list.closed {
             return false;
         }
-        let this = NonNull::from(header);
+        let this = task.raw().pointer();
         let next = list.head.replace(this);
         header.owned.with_mut(|links| {
             // SAFETY: links are guarded by the shard's lock.

@@ -241,6 +241,12 @@ impl Notified {
         Self(raw)
     }
 
+    /// The same task without a reference of its own. Not by way of [`Notified::header`]: a pointer that
+    /// was made of that may reach nothing but the header.
+    pub(super) fn raw(&self) -> RawTask {
+        self.0
+    }
+
     pub(crate) fn header(&self) -> &Header {
         self.0.header()
     }
