@@ -156,6 +156,8 @@ fn told_without_a_detector() {
     run("told_without_a_detector", || {
         record();
         let runtime = Case::Auto.start_with(1, |builder| {
+            // The one that is blocked, and one on standby.
+            builder.max_workers_per_core(2);
             builder.detector(cmwq::runtime::Detector::Off).watchdog(PERIOD);
         });
         let (leash, held) = mpsc::channel::<()>();
