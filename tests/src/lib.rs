@@ -27,6 +27,7 @@ pub mod probe;
 pub mod random;
 pub mod refuse;
 pub mod running;
+pub mod starving;
 pub mod userfault;
 pub mod watchdog;
 pub mod works;
