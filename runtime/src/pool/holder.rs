@@ -24,6 +24,11 @@ impl Holder {
         self.0.load(Ordering::SeqCst) == NOBODY
     }
 
+    /// Nobody holds it from here on. Returns who did.
+    pub(crate) fn take(&self) -> u32 {
+        self.0.swap(NOBODY, Ordering::SeqCst)
+    }
+
     /// `false` if the holder is not `from`.
     pub(crate) fn change(&self, from: u32, to: u32) -> bool {
         self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed).is_ok()

@@ -38,7 +38,7 @@
 //!
 //! | field | who |
 //! |---|---|
-//! | `holder` | standbys (takeover, adoption), the holder (hand-over) |
+//! | `holder` | standbys (takeover, adoption), the holder (hand-over), guests as they come and go |
 //! | `verdict` | detectors give, standbys clear |
 //! | `habit` | detectors note, anybody looks |
 //! | `park`, `inject`, `pool` | anybody |
@@ -52,6 +52,7 @@
 //!   a stale holder would be a second producer. Each worker keeps its own ring.
 //! - *Creating the standby when it is needed*: `pthread_create` takes 6 to 20 us, a futex wake 2.
 
+mod access;
 mod attrs;
 mod bits;
 mod crew;
@@ -87,6 +88,7 @@ mod pool_tests;
 #[cfg(all(test, not(cmwq_loom)))]
 mod tests;
 
+use access::{Access, Left};
 pub(crate) use attrs::{PoolAttrs, apply_nice};
 pub(crate) use crew::Crew;
 pub(crate) use habit::{Habit, MANY};
@@ -136,9 +138,7 @@ pub(crate) struct Core {
     /// Other cores in the order in which they are robbed.
     pub(crate) neighbours: Box<[usize]>,
     pub(crate) holder: CachePadded<Holder>,
-    /// May standbys adopt the core? Not while a runtime of one core has nobody in `block_on`.
-    open: AtomicBool,
-    guests: Mutex<Guests>,
+    access: Access,
     pub(crate) verdict: CachePadded<Verdict>,
     pub(crate) park: Arc<CorePark>,
     pub(crate) inject: CachePadded<Inject>,
@@ -162,14 +162,6 @@ pub(crate) struct Core {
     /// Since when, CLOCK_MONOTONIC ns; 0 if one could. Written by the monitor.
     short_since: AtomicU64,
     pub(crate) stats: CoreStats,
-}
-
-/// Threads in `block_on` that serve a runtime of one core. The lock makes coming and going one step
-/// with opening and closing the core; nothing else happens under it.
-#[derive(Default)]
-struct Guests {
-    count: usize,
-    closing: bool,
 }
 
 /// The driver, locked.
@@ -217,8 +209,7 @@ impl Core {
             wide: parts.wide,
             neighbours: parts.neighbours,
             holder: CachePadded::new(Holder::new()),
-            open: AtomicBool::new(parts.open),
-            guests: Mutex::new(Guests::default()),
+            access: Access::new(parts.open),
             verdict: CachePadded::default(),
             park: parts.park,
             inject: CachePadded::new(Inject::new()),
@@ -251,9 +242,7 @@ impl Core {
 
     /// Becomes the holder of a core that nobody holds.
     pub(crate) fn adopt(&self, worker: u32) -> bool {
-        self.open.load(Ordering::SeqCst)
-            && self.holder() == NOBODY
-            && self.holder.change(NOBODY, worker)
+        self.access.adopt(&self.holder, worker)
     }
 
     /// Gives the core up; `false` if this worker does not hold it.
@@ -261,19 +250,15 @@ impl Core {
         self.holder.change(worker, NOBODY)
     }
 
-    fn guests(&self) -> MutexGuard<'_, Guests> {
-        lock(&self.guests)
-    }
-
     /// May its workers hold it? Not while a core of an unbound pool is closed.
     pub(crate) fn is_open(&self) -> bool {
-        self.open.load(Ordering::SeqCst)
+        self.access.is_open()
     }
 
     /// Wakes the holder, of an unbound pool's core that may be closed. `false` if it was, and wants
     /// a worker now.
     pub(crate) fn reopen(&self) -> bool {
-        let was_open = self.open.swap(true, Ordering::SeqCst);
+        let was_open = self.access.open();
         // Of a core that is just being closed a standby may have become the holder.
         self.park.unpark();
         was_open
@@ -281,7 +266,7 @@ impl Core {
 
     /// The holder closes the core: its threads end.
     pub(crate) fn shut(&self, holder: u32) {
-        self.open.store(false, Ordering::SeqCst);
+        self.access.close();
         self.release(holder);
         self.crew.wake_all();
     }
@@ -305,41 +290,33 @@ impl Core {
 
     /// The runtime shuts down: workers drop the tasks, whether or not there are guests.
     pub(crate) fn stay_open(&self) {
-        self.guests().closing = true;
-        self.open.store(true, Ordering::SeqCst);
+        self.access.stay_open();
     }
 
-    /// A thread in `block_on` begins to serve the core of a runtime that has only one. The first one
-    /// holds the core as this worker, before others may.
+    /// A thread in `block_on` begins to serve the core of a runtime that has only one: as this worker,
+    /// which holds the core from here on if there is no other guest, or as [`NOBODY`].
     pub(crate) fn guest_comes(&self, worker: u32) {
-        let mut guests = self.guests();
-        guests.count += 1;
-        if guests.count == 1 {
-            self.holder.change(NOBODY, worker);
-        }
-        self.open.store(true, Ordering::SeqCst);
+        self.access.come(&self.holder, worker);
     }
 
     /// It leaves. Without guests the core stands still: no worker may hold it.
     pub(crate) fn guest_leaves(&self, shared: &Shared, worker: u32) {
-        let mut guests = self.guests();
-        guests.count -= 1;
-        if guests.count == 0 && !guests.closing {
-            self.open.store(false, Ordering::SeqCst);
-            self.evict(shared, worker);
-            return;
-        }
-        drop(guests);
-        let released = worker != NOBODY && self.release(worker);
-        if released && !self.crew.wake_standby() {
-            shared.monitor.request_worker(self);
+        match self.access.leave(&self.holder) {
+            // A guest gives its own tasks away.
+            Left::Closed(former) if former == worker => {}
+            Left::Closed(former) => self.strip(shared, former),
+            Left::Open => {
+                let released = worker != NOBODY && self.release(worker);
+                if released && !self.crew.wake_standby() {
+                    shared.monitor.request_worker(self);
+                }
+            }
         }
     }
 
     /// Is there something for a standby to do?
     pub(crate) fn needs_worker(&self) -> bool {
-        (self.open.load(Ordering::SeqCst) && self.holder.is_nobody())
-            || self.verdict.read().is_some()
+        (self.is_open() && self.holder.is_nobody()) || self.verdict.read().is_some()
     }
 
     /// The driver, unless somebody else is in it.

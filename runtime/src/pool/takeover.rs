@@ -1,6 +1,6 @@
 //! A standby takes the core over from a holder that blocked; steps and reasons in [`super`].
 
-use super::{Claim, Core, NOBODY};
+use super::{Claim, Core};
 use crate::runtime::Shared;
 use crate::sys;
 use crate::worker::{Flag, Local, Phase, Stamp, Worker, handoff};
@@ -42,14 +42,9 @@ impl Core {
             && !shared.usable.are_threads_moving()
     }
 
-    /// Takes the core from whoever holds it, for nobody, and puts what the holder has queued where
-    /// the next one finds it. `guest` leaves by itself and gives its own tasks away.
-    pub(super) fn evict(&self, shared: &Shared, guest: u32) {
-        let holder = self.holder();
-        if !self.holder.change(holder, NOBODY) || holder == guest {
-            return;
-        }
-        let Some(former) = self.crew.get(holder) else { return };
+    /// A holder has lost the core, which is closed: puts what it has queued where the next one finds it.
+    pub(super) fn strip(&self, shared: &Shared, former: u32) {
+        let Some(former) = self.crew.get(former) else { return };
         shared.barrier();
         if let Some(gate) = former.gate() {
             gate.seal();

@@ -6,6 +6,7 @@ pub(crate) use std::sync::{Mutex, MutexGuard};
 
 pub(crate) mod atomic {
     pub(crate) use std::sync::atomic::{
-        AtomicPtr, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence,
+        AtomicBool, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        compiler_fence, fence,
     };
 }

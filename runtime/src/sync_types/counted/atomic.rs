@@ -4,7 +4,7 @@ use super::FAILED_EXCHANGES;
 use std::ops::Deref;
 use std::sync::atomic as native;
 
-pub(crate) use native::{AtomicU16, Ordering, compiler_fence, fence};
+pub(crate) use native::{AtomicBool, AtomicU16, Ordering, compiler_fence, fence};
 
 macro_rules! exchanges {
     ($Value:ty: $($exchange:ident),+) => {$(

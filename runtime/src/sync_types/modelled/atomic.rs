@@ -8,7 +8,7 @@
 
 use loom::sync::atomic as loom_atomic;
 
-pub(crate) use loom_atomic::{AtomicPtr, AtomicU16, Ordering, fence};
+pub(crate) use loom_atomic::{AtomicBool, AtomicPtr, AtomicU16, Ordering, fence};
 
 /// A compiler barrier is stronger in the model: what it stands in for is one half of a pair
 /// whose other half is `membarrier`, which loom does not know.
