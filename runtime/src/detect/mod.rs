@@ -9,7 +9,7 @@
 //! | [`watcher`] (`perf`) | context-switch records of the holder, waited for by a standby | `perf_event_open` | 3-6 us |
 //! | [`watcher`] (`bpf`) | a program in the kernel that sees the holder go to sleep, and wakes a standby | CAP_BPF and CAP_PERFMON | 3-5 us |
 //! | [`monitor`] | one thread that looks every period, of 50 us to 4 ms | nothing | half a period to one |
-//! | `off` | nothing | nothing | never: a blocking task stalls its core, as with other runtimes |
+//! | `off` | nothing | nothing | never: a blocking task stalls its core, as with other runtimes, but for what idle cores do for it |
 //!
 //! The monitor always runs beside the others as their safety net, and is the manager too: it makes
 //! worker threads. It sleeps while nothing runs.

@@ -178,8 +178,10 @@ impl<'a> Round<'a> {
     fn nap(&self) -> Option<Nap> {
         let cores = || self.shared.all_cores();
         let parked = |core: &Core| {
+            // In this order: a holder that hands the core over meanwhile leaves it in need of another.
+            let holder = core.holding_worker();
             let is_parked = |holder: &Worker| holder.epoch.load().phase() == Phase::Parked;
-            !core.needs_worker() && core.holding_worker().is_none_or(is_parked)
+            !core.needs_worker() && holder.is_none_or(is_parked)
         };
         if !cores().all(parked) || self.shared.has_stopped() {
             return None;

@@ -40,7 +40,8 @@ pub enum Detector {
     Idle,
     /// One thread that looks every period. Needs nothing; slower by the period.
     Monitor,
-    /// None: a task that blocks stalls its core. For measuring what detection costs.
+    /// None: a task that blocks stalls its core. Another one that comes by idle serves its sockets and
+    /// timers, and takes its next task. For measuring what detection costs.
     Off,
 }
 

@@ -126,8 +126,8 @@ impl RuntimeMetrics {
         self.sum(|s| s.takeovers.get())
     }
 
-    /// How often the detector in use was the first to see a task block: `perf`, `bpf` or `idle`. Each
-    /// time a standby is sent to take the core over, which does nothing if the task has gone on by then.
+    /// How often the detector in use was the first to see a task block: `perf`, `bpf` or `idle`. A
+    /// standby then takes the core over, unless the task has gone on before that.
     pub fn detector_verdicts_count(&self) -> u64 {
         self.sum(|s| s.detector_verdicts.get())
     }

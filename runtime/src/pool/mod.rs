@@ -337,36 +337,40 @@ impl Core {
     }
 
     /// A detector has seen the holder block (or burn): latches that and wakes a standby. Without a
-    /// standby the latch waits for one. Takes no lock. `false` if there was no standby.
+    /// standby the latch waits for one. Takes no lock. `false` if one is needed and there was none.
     pub(crate) fn accuse(&self, claim: Claim, witness: Witness) -> bool {
-        self.latch(claim, witness);
-        self.crew.wake_standby()
+        !self.latch(claim, witness) || self.crew.wake_standby()
     }
 
     /// The same for a wait that may be over in a moment, and does not count as a habit yet.
     pub(crate) fn suspect(&self, claim: Claim, witness: Witness) -> bool {
         let now = crate::time::now_ns();
         self.habit.doubt(claim, now);
-        self.give_verdict(claim, witness, now);
-        self.crew.wake_standby()
+        !self.give_verdict(claim, witness, now) || self.crew.wake_standby()
     }
 
-    /// Writes the verdict; for a standby that goes on to take over itself.
-    pub(crate) fn latch(&self, claim: Claim, witness: Witness) {
+    /// Writes the verdict; for a standby that goes on to take over itself. `false` if the claim is out of
+    /// date.
+    pub(crate) fn latch(&self, claim: Claim, witness: Witness) -> bool {
         let now = crate::time::now_ns();
         if !claim.is_hog() {
             self.habit.note(claim, now);
         }
-        self.give_verdict(claim, witness, now);
+        self.give_verdict(claim, witness, now)
     }
 
-    fn give_verdict(&self, claim: Claim, witness: Witness, now: u64) {
-        if let Some(worker) = self.crew.get(claim.worker()) {
-            worker.observed.note(worker.epoch.load(), now);
+    fn give_verdict(&self, claim: Claim, witness: Witness, now: u64) -> bool {
+        let Some(worker) = self.crew.get(claim.worker()) else { return false };
+        let stamp = worker.epoch.load();
+        worker.observed.note(stamp, now);
+        // Somebody else may have seen it first, and a standby has the core by now.
+        if self.holder() != claim.worker() || !claim.is_about(stamp) {
+            return false;
         }
         if self.verdict.give(claim, now) {
             self.stats.count_verdict(witness);
         }
+        true
     }
 
     /// Arms the sentinel where it is likely to be needed. While its CPU is away it is of no use.
