@@ -1,10 +1,12 @@
-//! A core that idles serves the one beside it, whose poll lasts. Without a detector: nobody else would.
+//! A core that idles serves the one beside it, whose poll lasts. Mostly without a detector: nobody else
+//! would.
 
 use cmwq::net::TcpStream;
 use cmwq::runtime::{Builder, Detector, Handle, Runtime};
 use cmwq_tests::{finish, until};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::future::{Future, poll_fn};
+use std::hint;
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +16,15 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 
-fn two_cores() -> Runtime {
+fn two_cores(detector: Detector) -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(2)
-        .detector(Detector::Off)
+        .detector(detector)
+        // No poll is taken for a hog.
+        .cpu_intensive_threshold(Duration::from_secs(3600))
         .enable_all()
         .build()
-        .expect("two cores without a detector")
+        .expect("two cores")
 }
 
 /// Gives whichever core is free something to do, again and again.
@@ -39,6 +43,15 @@ fn block_until(done: &AtomicBool) -> bool {
     let start = Instant::now();
     while !done.load(Ordering::SeqCst) && start.elapsed() < Duration::from_secs(10) {
         thread::sleep(Duration::from_millis(1));
+    }
+    done.load(Ordering::SeqCst)
+}
+
+/// The same, but computes.
+fn compute_until(done: &AtomicBool) -> bool {
+    let start = Instant::now();
+    while !done.load(Ordering::SeqCst) && start.elapsed() < Duration::from_secs(10) {
+        hint::spin_loop();
     }
     done.load(Ordering::SeqCst)
 }
@@ -68,8 +81,8 @@ async fn waits_here(wait: impl Future<Output = ()> + Send + 'static) -> Option<A
 }
 
 /// Runs `body`, whose task blocks, beside a core that has nothing but trifles to do.
-fn beside_an_idle_core(body: impl Future<Output = bool> + Send + 'static) {
-    let runtime = two_cores();
+fn beside_an_idle_core(detector: Detector, body: impl Future<Output = bool> + Send + 'static) {
+    let runtime = two_cores(detector);
     let over = Arc::new(AtomicBool::new(false));
     let visitor = keep_coming_by(runtime.handle(), &over);
     let served = finish(runtime.spawn(body)).expect("no panic");
@@ -80,7 +93,7 @@ fn beside_an_idle_core(body: impl Future<Output = bool> + Send + 'static) {
 
 #[test]
 fn timers_of_a_core_whose_task_blocks() {
-    beside_an_idle_core(async {
+    beside_an_idle_core(Detector::Off, async {
         loop {
             if let Some(done) = waits_here(cmwq::time::sleep(Duration::from_millis(50))).await {
                 return block_until(&done);
@@ -103,7 +116,7 @@ fn sockets_of_a_core_whose_task_blocks() {
             });
         }
     });
-    beside_an_idle_core(async move {
+    beside_an_idle_core(Detector::Off, async move {
         loop {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let read = async move { assert_eq!(stream.read_u8().await.unwrap(), b'x') };
@@ -116,7 +129,7 @@ fn sockets_of_a_core_whose_task_blocks() {
 
 #[test]
 fn the_task_that_is_next_after_one_that_blocks() {
-    beside_an_idle_core(async {
+    beside_an_idle_core(Detector::Off, async {
         let (to, from) = oneshot::channel();
         let done = Arc::new(AtomicBool::new(false));
         let waits = Arc::new(AtomicBool::new(false));
@@ -136,10 +149,30 @@ fn the_task_that_is_next_after_one_that_blocks() {
     });
 }
 
+/// The monitor looks there too, but wakes no foreign waker: it leaves that to a worker.
+#[test]
+fn foreign_wakers_that_the_monitor_finds() {
+    beside_an_idle_core(Detector::Monitor, async {
+        let mut rounds = 0;
+        while rounds < 20 {
+            let sleep = cmwq::time::sleep(Duration::from_millis(10));
+            let mut sleeps = FuturesUnordered::from_iter([sleep]);
+            let through_another = waits_here(async move { sleeps.next().await.unwrap() }).await;
+            if let Some(done) = through_another {
+                if !compute_until(&done) {
+                    return false;
+                }
+                rounds += 1;
+            }
+        }
+        true
+    });
+}
+
 /// What a foreign waker wakes at the end of a visit must not be left behind: nothing else comes.
 #[test]
 fn a_task_that_waits_through_another_waker() {
-    let runtime = two_cores();
+    let runtime = two_cores(Detector::Off);
     let first = Arc::new(AtomicBool::new(false));
     let task = runtime.spawn({
         let first = first.clone();

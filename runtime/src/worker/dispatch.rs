@@ -9,6 +9,7 @@
 //! find nothing to do.
 
 use super::Local;
+use crate::pool::Core;
 use crate::task::is_task_waker;
 use std::task::Waker;
 
@@ -60,7 +61,11 @@ impl Local {
         if self.core().shortage.take() {
             self.in_user_caught(|| self.warn_of_shortage());
         }
-        for waker in self.core().take_chores() {
+        self.wake_chores_of(self.core());
+    }
+
+    pub(super) fn wake_chores_of(&self, core: &Core) {
+        for waker in core.take_chores() {
             self.in_user_caught(|| waker.wake());
         }
     }
