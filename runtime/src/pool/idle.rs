@@ -67,6 +67,11 @@ impl Idle {
         self.searching.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
+    /// Is there a searcher, who will find what was pushed?
+    pub(crate) fn is_any_searching(&self) -> bool {
+        self.searching.load(Ordering::SeqCst) != 0
+    }
+
     /// A hint.
     pub(crate) fn is_parked(&self, core: usize) -> bool {
         self.parked.contains(core)
@@ -77,7 +82,7 @@ impl Idle {
     pub(crate) fn park(&self, core: usize, searching: bool) -> bool {
         // In this order: whoever has pushed sees a core that sleeps, or one that will look again.
         self.parked.insert(core);
-        if searching { self.stop_searching() } else { self.searching.load(Ordering::SeqCst) == 0 }
+        if searching { self.stop_searching() } else { !self.is_any_searching() }
     }
 
     /// The core is awake. `false` if [`core_to_wake`](Self::core_to_wake) woke it: it counts as

@@ -5,7 +5,7 @@
 //! park word until they have left.
 //!
 //! Before it sleeps: holder checked under the driver's lock; park word set, fence, then a last look
-//! at the inject list (and, for the last searcher, at all queues).
+//! at the inject list and its own queues (and, where nobody searches, at all queues).
 
 use super::{Local, Main, Phase};
 use crate::pool::{Bed, DriverGuard, LOOK_NS};
@@ -142,7 +142,8 @@ impl Local {
     fn park_on_word<M: Main>(&self, main: &M) {
         let core = self.core();
         // It is not to be counted on meanwhile.
-        let was_last = self.end_search();
+        self.end_search();
+        let was_last = !self.shared().idle.is_any_searching();
         if core.park.prepare(Bed::Futex)
             && core.inject.is_empty()
             && core.pool.worklist.is_empty()

@@ -40,8 +40,7 @@ impl Local {
         let shared = self.shared();
         self.core().neighbours.iter().find_map(|&victim| {
             let core = &shared.cores[victim];
-            core.crew
-                .get(core.holder())
+            core.holding_worker()
                 .and_then(|worker| self.rob_ring(&worker.ring))
                 .or_else(|| self.rob_inject(&core.inject))
         })
