@@ -4,8 +4,8 @@
 //! pool's CPUs, and a worker is made by its thread, which has taken the pool's CPUs before. That is
 //! enough for fresh memory only. Allocators give memory out again that was touched elsewhere; the C
 //! library does so with stacks too, and the top page of one is written by the thread's creator. So
-//! on a machine with several nodes what matters is moved after it was made: a core, which has its
-//! pages for itself, the worker, and the upper part of its stack. Where the kernel refuses that (filters
+//! on a machine with several nodes what matters is moved after it was made: a core and a worker, which
+//! have their pages for themselves, and the upper part of its stack. Where the kernel refuses that (filters
 //! of containers do), the first touch has to do.
 //!
 //! A pool whose CPUs are on several nodes has no node.
@@ -47,7 +47,6 @@ impl Site {
     pub(crate) fn bring_thread(&self, core: &Core, worker: &Worker) {
         let Some(node) = self.node_of_pool(core, &core.pool) else { return };
         bring(node, worker);
-        bring(node, worker.ring.slots());
         let here = 0_u8;
         let low = (&raw const here).wrapping_sub(STACK_BELOW);
         // Refused by filters; pages that are not there are passed over.

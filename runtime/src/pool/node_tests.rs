@@ -5,23 +5,23 @@ use super::{Core, PoolAttrs};
 use crate::runtime::{Builder, Detector, Pin};
 use crate::sys;
 use crate::sys::affinity::{self, CpuSet};
+use crate::worker::Worker;
 
-/// The nodes of a core, from its first to its last byte, and of the workers that it has.
-fn nodes_of(core: &Core) -> Vec<Option<usize>> {
-    let node_of = |address: *const u8| sys::numa::node_of(address);
-    let start = std::ptr::from_ref(core).cast::<u8>();
-    let own = [node_of(start), node_of(start.wrapping_add(size_of::<Core>() - 1))];
-    let workers = core.crew.iter().flat_map(|worker| {
-        [node_of(std::ptr::from_ref(worker).cast()), node_of(worker.ring.slots().as_ptr().cast())]
-    });
-    own.into_iter().chain(workers).collect()
+/// The nodes of the first and the last byte.
+fn ends_of<T>(thing: &T) -> [Option<usize>; 2] {
+    let start = std::ptr::from_ref(thing).cast::<u8>();
+    [start, start.wrapping_add(size_of::<T>() - 1)].map(sys::numa::node_of)
+}
+
+/// Workers whose thread is at work, and so has brought them to their node.
+fn at_work(core: &Core) -> impl Iterator<Item = &Worker> {
+    core.crew.iter().filter(|worker| worker.tid() != 0)
 }
 
 /// Waits until a holder and a standby are at work, and looks where all that is.
 fn assert_on(core: &Core, node: usize) {
-    let at_work = || core.crew.iter().filter(|worker| worker.tid() != 0).count() >= 2;
-    eventually("its threads have begun", at_work);
-    let nodes = nodes_of(core);
+    eventually("its threads have begun", || at_work(core).count() >= 2);
+    let nodes: Vec<_> = ends_of(core).into_iter().chain(at_work(core).flat_map(ends_of)).collect();
     assert!(nodes.iter().all(|&on| on == Some(node)), "core {}: {nodes:?}", core.index);
 }
 

@@ -75,7 +75,8 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// The shared half of a worker.
+/// The shared half of a worker. In a page of its own, which is on the node of its CPU.
+#[repr(align(4096))]
 pub(crate) struct Worker {
     index: u32,
     pub(crate) epoch: CachePadded<epoch::Epoch>,

@@ -42,22 +42,16 @@ pub(crate) const CAPACITY: usize = 4;
 pub(crate) struct Ring {
     head: CachePadded<AtomicU64>,
     tail: CachePadded<AtomicU64>,
-    slots: Box<[AtomicPtr<Header>; CAPACITY]>,
+    slots: [AtomicPtr<Header>; CAPACITY],
 }
 
 impl Ring {
     pub(crate) fn new() -> Self {
-        let slots: Box<[_]> = (0..CAPACITY).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
         Self {
             head: CachePadded::new(AtomicU64::new(0)),
             tail: CachePadded::new(AtomicU64::new(0)),
-            slots: slots.try_into().unwrap_or_else(|_| unreachable!("CAPACITY slots")),
+            slots: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
         }
-    }
-
-    /// Where it keeps the tasks.
-    pub(crate) fn slots(&self) -> &[AtomicPtr<Header>] {
-        &*self.slots
     }
 
     fn slot(&self, index: u64) -> &AtomicPtr<Header> {
