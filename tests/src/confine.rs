@@ -3,6 +3,7 @@
 use caps::CapSet;
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::ffi::CString;
 use std::io;
 use std::path::Path;
@@ -183,4 +184,30 @@ impl NoSys {
 pub fn fifo(path: &Path) -> io::Result<()> {
     use rustix::fs::{FileType, Mode};
     Ok(rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?)
+}
+
+/// Threads of all processes of this user.
+///
+/// # Panics
+/// When `/proc` is not mounted.
+pub fn threads_of_user() -> u64 {
+    let uid = rustix::process::geteuid().as_raw();
+    let processes = procfs::process::all_processes().expect("/proc is mounted").flatten();
+    processes
+        .filter(|process| process.uid().is_ok_and(|owner| owner == uid))
+        .filter_map(|process| process.tasks().ok())
+        .map(|tasks| tasks.count() as u64)
+        .sum()
+}
+
+/// Sets how many threads this user may have (`RLIMIT_NPROC`). Returns what it was before; `None` is no
+/// limit.
+///
+/// # Panics
+/// Above the hard limit.
+pub fn limit_threads(soft: Option<u64>) -> Option<u64> {
+    let before = getrlimit(Resource::Nproc);
+    let limit = Rlimit { current: soft, maximum: before.maximum };
+    setrlimit(Resource::Nproc, limit).expect("below the hard limit");
+    before.current
 }

@@ -3,9 +3,9 @@
 use cmwq::Workqueue;
 use cmwq_tests::cgroup::in_group;
 use cmwq_tests::child::{Prepare, in_child};
+use cmwq_tests::confine::{limit_threads, threads_of_user};
 use cmwq_tests::starving::{Kind, all_finish, build, waiting_for};
 use cmwq_tests::{Beside, Case, confine, run, until};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -18,22 +18,6 @@ const BLOCKED: usize = 20;
 
 /// How long a queue without a rescuer is watched to stand still.
 const STILL: Duration = Duration::from_millis(400);
-
-/// Threads of all processes of this user.
-fn threads_of_user() -> u64 {
-    let uid = rustix::process::geteuid().as_raw();
-    let processes = procfs::process::all_processes().expect("/proc is mounted").flatten();
-    processes
-        .filter(|process| process.uid().is_ok_and(|owner| owner == uid))
-        .filter_map(|process| process.tasks().ok())
-        .map(|tasks| tasks.count() as u64)
-        .sum()
-}
-
-fn limit_threads(soft: Option<u64>) {
-    let maximum = getrlimit(Resource::Nproc).maximum;
-    setrlimit(Resource::Nproc, Rlimit { current: soft, maximum }).expect("below the hard limit");
-}
 
 /// RLIMIT_NPROC takes all threads away while workers wait for the queue.
 #[test]
@@ -92,8 +76,7 @@ fn no_more_threads_without() {
                 builder.watchdog(STILL / 2);
             });
             let queue = build(&runtime, Kind::Bound, "pages", false);
-            let before = getrlimit(Resource::Nproc).current;
-            limit_threads(Some(threads_of_user()));
+            let before = limit_threads(Some(threads_of_user()));
             let tasks = waiting_for(&runtime, &queue, BLOCKED);
             until("the pool is out of workers", || {
                 runtime.metrics().thread_creation_failures() > 0
@@ -122,8 +105,7 @@ fn no_thread_for_a_rescuer() {
         let prepare = Prepare::new().step(confine::unprivileged);
         in_child(name, prepare, || {
             let runtime = Case::Auto.start(1);
-            let before = getrlimit(Resource::Nproc).current;
-            limit_threads(Some(threads_of_user()));
+            let before = limit_threads(Some(threads_of_user()));
             let builder = Workqueue::builder().name("pages").reclaim();
             let error = builder.clone().build_on(runtime.handle()).expect_err("no thread");
             assert!(error.is_io(), "{error}");

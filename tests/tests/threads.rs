@@ -3,26 +3,10 @@
 
 use cmwq_tests::cgroup::in_group;
 use cmwq_tests::child::{Prepare, in_child};
+use cmwq_tests::confine::{limit_threads, threads_of_user};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::{Beside, Case, confine, finish, run, skip, until};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::Duration;
-
-/// Threads of all processes of this user.
-fn threads_of_user() -> u64 {
-    let uid = rustix::process::geteuid().as_raw();
-    let processes = procfs::process::all_processes().expect("/proc is mounted").flatten();
-    processes
-        .filter(|process| process.uid().is_ok_and(|owner| owner == uid))
-        .filter_map(|process| process.tasks().ok())
-        .map(|tasks| tasks.count() as u64)
-        .sum()
-}
-
-fn limit_threads(soft: u64) {
-    let maximum = getrlimit(Resource::Nproc).maximum;
-    setrlimit(Resource::Nproc, Rlimit { current: Some(soft), maximum }).expect("below the hard");
-}
 
 /// Forty tasks block where only some ten threads can be made.
 fn reaches_the_limit() {
@@ -82,8 +66,7 @@ fn no_more_threads() {
                 }
                 let runtime = case.start(1);
                 let beside = Beside::start(&runtime);
-                let before = getrlimit(Resource::Nproc).current;
-                limit_threads(threads_of_user());
+                let before = limit_threads(Some(threads_of_user()));
                 let crowd = Crowd::start(&runtime, 20);
                 until("a thread could not be made", || {
                     runtime.metrics().thread_creation_failures() > 0
@@ -92,7 +75,7 @@ fn no_more_threads() {
                 assert!(entered < 20, "{entered} of 20 tasks run without new threads");
                 crowd.finish();
                 beside.progress().expect("everything goes on with the threads there are");
-                limit_threads(before.unwrap_or(u64::MAX - 1));
+                limit_threads(before);
                 let crowd = Crowd::start(&runtime, 20);
                 until("all of them are blocked", || crowd.entered() == 20);
                 beside.progress().expect("new threads can be made again");
@@ -110,7 +93,7 @@ fn few_threads_from_the_start() {
     run(name, || {
         let prepare = Prepare::new().step(confine::unprivileged);
         in_child(name, prepare, || {
-            limit_threads(threads_of_user() + 12);
+            limit_threads(Some(threads_of_user() + 12));
             reaches_the_limit();
         })
         .expect("the child starts");
