@@ -6,8 +6,8 @@
 //!
 //! A raised task stands where it stands. To hasten it, a *stand-in* is put on a queue of high
 //! priority, a future that is done after one poll, in which it polls the task ahead of its turn
-//! (`task`, "Ahead of the queue"). If the task was polled or lowered meanwhile, it does nothing. A worker that
-//! comes to poll a raised task itself gets the nice value for that poll.
+//! (`task`, "Ahead of the queue"). If the task was polled or lowered meanwhile, it does nothing. A
+//! worker that comes to poll a raised task itself gets the nice value for that poll.
 //!
 //! Who runs a task when it is raised is told by the worker's own notes. The end of that poll sees
 //! that it was raised, and restores the nice value, inside of `alone`: not before whoever raised it
