@@ -38,21 +38,29 @@ fn each_queue_counts_its_calls_and_polls() {
         let queue = build(&runtime, Kind::Bound, "pages", true);
         let idle = build(&runtime, Kind::Bound, "idle", true);
         let rescued = || (queue.stats().mayday, queue.stats().rescued);
-        all_finish(queue_work(&queue));
-        assert_eq!(rescued(), (0, 0), "workers do the work");
+        // A machine that stands still for 10 ms makes one call too, so not in every round.
+        let workers_do_the_work = || {
+            let round = || {
+                let before = rescued();
+                all_finish(queue_work(&queue));
+                rescued() == before
+            };
+            assert!((0..20).any(|_| round()), "the rescuer is called in each round");
+        };
+        workers_do_the_work();
 
+        let before = rescued();
         let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
         all_finish(queue_work(&queue));
         let (mayday, polls) = rescued();
-        assert!(mayday >= 1 && mayday <= runtime.metrics().maydays_count(), "{mayday}");
+        assert!(mayday > before.0 && mayday <= runtime.metrics().maydays_count(), "{mayday}");
+        let polls = polls - before.1;
         assert!(polls >= ITEMS as u64, "{polls} polls of {ITEMS} futures that wait");
         assert_eq!((idle.stats().mayday, idle.stats().rescued), (0, 0), "it had no work");
 
         crowd.finish();
         until("the rescuer has gone back", || runtime.metrics().busy_rescuers() == 0);
-        let before = rescued();
-        all_finish(queue_work(&queue));
-        assert_eq!(rescued(), before, "workers do the work again");
+        workers_do_the_work();
     });
 }
 
