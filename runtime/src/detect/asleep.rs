@@ -22,7 +22,7 @@ impl Asleep {
     /// The sentinel accuses the holder of the core. `false` if there was no standby.
     pub(super) fn accuse(self, core: &Core) -> bool {
         match self.is_often_short {
-            true => core.suspect(self.claim, Witness::Detector),
+            true => core.suspect(self.claim),
             false => core.accuse(self.claim, Witness::Detector),
         }
     }

@@ -342,11 +342,12 @@ impl Core {
         !self.latch(claim, witness) || self.crew.wake_standby()
     }
 
-    /// The same for a wait that may be over in a moment, and does not count as a habit yet.
-    pub(crate) fn suspect(&self, claim: Claim, witness: Witness) -> bool {
+    /// The same, by the detector, for a wait that may be over in a moment, and does not count as a habit
+    /// yet.
+    pub(crate) fn suspect(&self, claim: Claim) -> bool {
         let now = crate::time::now_ns();
         self.habit.doubt(claim, now);
-        !self.give_verdict(claim, witness, now) || self.crew.wake_standby()
+        !self.give_verdict(claim, Witness::Detector, now) || self.crew.wake_standby()
     }
 
     /// Writes the verdict; for a standby that goes on to take over itself. `false` if the claim is out of
