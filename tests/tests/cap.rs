@@ -1,9 +1,15 @@
 //! The cap on the workers of a core: nothing is lost at it, and it goes on afterwards.
 
+use cmwq::net::TcpStream;
+use cmwq::time::sleep;
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::{Beside, Case, Running, every_case, finish, run, until};
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
 
 /// Blocks more tasks than there are workers, then goes on.
 fn beyond_the_cap(runtime: &Running, cap: usize) {
@@ -34,6 +40,35 @@ every_case! {
     fn cap_by_blocking_threads(case) {
         let runtime = case.start_with(1, |builder| { builder.max_blocking_threads(2); });
         beyond_the_cap(&runtime, 4);
+    }
+
+    /// A thread in `block_on` needs no worker, only somebody who looks at sockets and timers.
+    fn block_on_at_the_cap(case) {
+        let runtime = case.start_with(1, |builder| { builder.max_workers_per_core(2); });
+        let crowd = Crowd::start(&runtime, 5);
+        until("every worker there may be is blocked", || crowd.entered() == 2);
+        let peer = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = peer.local_addr().expect("it is bound");
+        let (tell, told) = mpsc::channel();
+        let handle = runtime.handle().clone();
+        let caller = thread::spawn(move || {
+            handle.block_on(async {
+                sleep(Duration::from_millis(5)).await;
+                tell.send("timer").expect("it is waited for");
+                let mut stream = TcpStream::connect(address).await.expect("a listener");
+                assert_eq!(stream.read_u8().await.expect("a byte"), 1);
+                tell.send("socket").expect("it is waited for");
+            });
+        });
+        let (mut stream, _) = peer.accept().expect("it connects");
+        thread::sleep(Duration::from_millis(5));
+        stream.write_all(&[1]).expect("it reads");
+        for what in ["timer", "socket"] {
+            assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok(what));
+        }
+        assert_eq!(crowd.entered(), 2, "all that while the workers were blocked");
+        crowd.finish();
+        caller.join().expect("no panic");
     }
 
     /// Just below the cap nothing stalls.

@@ -232,7 +232,7 @@ impl<'a> Round<'a> {
             }
             if !core.accuse(asleep.claim, Witness::Monitor) {
                 want_worker(core);
-                core.stand_in();
+                core.stand_in(self.shared);
             }
             return Found::Suspicion;
         }
@@ -257,14 +257,14 @@ impl<'a> Round<'a> {
         }
         if !core.crew.wake_standby() {
             want_worker(core);
-            core.stand_in();
+            core.stand_in(self.shared);
         }
         Found::Suspicion
     }
 
     /// The holder has been in the same poll for a period, and does not sleep.
     fn examine(&mut self, core: &Core, worker: &Worker, stamp: Stamp) -> Found {
-        core.stand_in();
+        core.stand_in(self.shared);
         if let Some(task) = worker.slot.take() {
             core.inject.push(task);
             core.park.unpark();

@@ -40,9 +40,9 @@ impl Core {
 
     /// Drives I/O and timers of a core whose holder does not. Foreign wakers are left for whoever
     /// may run user code.
-    pub(crate) fn stand_in(&self) {
+    pub(crate) fn stand_in(&self, shared: &Shared) {
         self.look_at_events(&mut |waker| {
-            if is_task_waker(&waker) {
+            if is_task_waker(&waker) || shared.callers.own(&waker) {
                 waker.wake();
             } else {
                 self.leave_chore(waker);

@@ -1,7 +1,8 @@
 //! The threads that wait in `block_on` while the workers run the tasks.
 //!
-//! Two others than their wakers have to reach them: a panic that shuts the runtime down wakes them
-//! all, and a paused clock stands still unless each of them sleeps.
+//! Others than their wakers have to reach them: a panic that shuts the runtime down wakes them all, a
+//! paused clock stands still unless each of them sleeps, and where all workers are blocked whoever looks
+//! at sockets and timers wakes them, who may run no user code and so wakes nobody else but tasks.
 //!
 //! ```text
 //!   AWAKE --sleep()--> ASLEEP --wake()--> WOKEN --next round--> AWAKE
@@ -11,7 +12,7 @@
 use crate::sync_types::atomic::{AtomicU32, Ordering};
 use crate::sync_types::{Mutex, futex, lock};
 use std::sync::Arc;
-use std::task::Wake;
+use std::task::{Wake, Waker};
 
 /// Its future is being polled, or about to be.
 const AWAKE: u32 = 0;
@@ -79,6 +80,12 @@ impl Callers {
     /// Lets each poll its future once more.
     pub(super) fn wake_all(&self) {
         lock(&self.0).iter().for_each(|caller| Caller::wake(caller));
+    }
+
+    /// Is it the waker of one of them? Then waking it runs no user code.
+    pub(crate) fn own(&self, waker: &Waker) -> bool {
+        let is_its = |caller: &Arc<Caller>| std::ptr::eq(waker.data(), Arc::as_ptr(caller).cast());
+        lock(&self.0).iter().any(is_its)
     }
 
     /// Can none of them do anything before it is woken?

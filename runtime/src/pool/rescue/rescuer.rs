@@ -196,7 +196,7 @@ impl Round<'_> {
         let pool = &core.pool;
         let tasks = std::iter::from_fn(|| pool.worklist.pop_of(line.queue)).take(TURN);
         let polls = tasks.map(|task| self.poll(core, line, task)).count();
-        pool.cores.iter().for_each(|&core| drive(shared.core(core)));
+        pool.cores.iter().for_each(|&core| drive(shared.core(core), shared));
         polls
     }
 
@@ -240,8 +240,8 @@ impl Round<'_> {
 }
 
 /// Timers and I/O of a core, and what was left for a worker of it.
-fn drive(core: &Core) {
-    core.stand_in();
+fn drive(core: &Core, shared: &Shared) {
+    core.stand_in(shared);
     for waker in core.take_chores() {
         contain(|| waker.wake());
     }
