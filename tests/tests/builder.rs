@@ -250,6 +250,50 @@ fn pinning() {
     });
 }
 
+/// Auto pins where no other pinned runtime lives: one of several, and the next one after it.
+#[test]
+fn one_is_pinned() {
+    run("one_is_pinned", || {
+        // Other tests of this process pin theirs.
+        in_child("one_is_pinned", Prepare::new(), || {
+            let build = |pin: Pin| Builder::new_multi_thread().pin(pin).build().expect("a runtime");
+            let is_pinned = |runtime: &Runtime| runtime.metrics().is_pinned();
+            let first = build(Pin::Auto);
+            if !is_pinned(&first) {
+                return skip("one_is_pinned", "a CPU quota keeps it from pinning");
+            }
+            let others: Vec<_> = (0..3).map(|_| build(Pin::Auto)).collect();
+            assert!(!others.iter().any(is_pinned));
+            let always = build(Pin::Always);
+            drop(first);
+            assert!(!is_pinned(&build(Pin::Auto)), "one is left");
+            drop(always);
+            assert!(is_pinned(&build(Pin::Auto)));
+        })
+        .expect("the child starts");
+    });
+}
+
+/// One that is built inside a task has the CPUs of the process, not the one of the worker.
+#[test]
+fn built_in_a_task() {
+    run("built_in_a_task", || {
+        let allowed = || cmwq_tests::confine::allowed().expect("an affinity").len();
+        let all = allowed();
+        let outer = Case::Auto.start_with(all, |b| {
+            b.pin(Pin::Always);
+        });
+        let seen = finish(outer.spawn(async move {
+            let inner = Builder::new_multi_thread().pin(Pin::Never).build().expect("a runtime");
+            let cores = inner.metrics().num_workers();
+            let inside = inner.block_on(inner.spawn(async move { allowed() })).expect("no panic");
+            (cores, inside, allowed())
+        }));
+        let cores = std::thread::available_parallelism().expect("it is known").get();
+        assert_eq!(seen.expect("no panic"), (cores, all, 1), "cores, their CPUs, the worker's");
+    });
+}
+
 /// A nested `unpinned`, and a panic within, leave the thread as it was.
 #[test]
 fn unpinned_restores() {

@@ -14,7 +14,7 @@ use crate::time::Clock;
 use crate::topology::{self, Topology};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What `Shared::new` is given.
 pub(super) struct SharedParts {
@@ -37,21 +37,29 @@ const WORKERS_LIMIT: usize = 1 << 12;
 /// Names of threads that are made up ahead.
 const SPARE_NAMES: usize = 4;
 
-/// Does a pinned runtime live in this process?
-static PINNED: AtomicBool = AtomicBool::new(false);
+/// The pinned runtimes that live in this process.
+static PINNED: AtomicUsize = AtomicUsize::new(0);
 
-/// Frees the place of the pinned runtime.
+/// Counts one of them.
 pub(super) struct PinClaim(());
 
 impl PinClaim {
-    fn take() -> Option<Self> {
-        (!PINNED.swap(true, Ordering::AcqRel)).then_some(Self(()))
+    /// Of a runtime that is pinned whatever there is.
+    fn take() -> Self {
+        PINNED.fetch_add(1, Ordering::AcqRel);
+        Self(())
+    }
+
+    /// Of one that is pinned if it is the only one.
+    fn take_if_first() -> Option<Self> {
+        let first = PINNED.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed);
+        first.is_ok().then(|| Self(()))
     }
 }
 
 impl Drop for PinClaim {
     fn drop(&mut self) {
-        PINNED.store(false, Ordering::Release);
+        PINNED.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -152,10 +160,10 @@ fn layout(builder: &Builder) -> Result<Layout, BuildError> {
     let claim = match builder.pin {
         Pin::Never => None,
         Pin::Auto if builder.cpus.is_none() && !suits_pinning(count, &allowed) => None,
-        Pin::Auto => PinClaim::take(),
+        Pin::Auto => PinClaim::take_if_first(),
         Pin::Always => {
             let cpus = chosen.iter().cycle().take(count).map(|&cpu| Some(cpu)).collect();
-            return Ok(Layout { cpus, allowed, claim: PinClaim::take() });
+            return Ok(Layout { cpus, allowed, claim: Some(PinClaim::take()) });
         }
     };
     let cpus = (0..count).map(|core| claim.as_ref().map(|_| chosen[core % chosen.len()])).collect();

@@ -330,7 +330,8 @@ impl Builder {
         self
     }
 
-    /// Builds the runtime.
+    /// Builds the runtime. Inside of a task, which may have one CPU, it gets what the process has, as in
+    /// [`unpinned`](crate::unpinned).
     ///
     /// # Errors
     ///
@@ -338,7 +339,8 @@ impl Builder {
     /// that is unknown or that the process may not use; `CMWQ_POWER_EFFICIENT` is needed and neither 0
     /// nor 1; the OS refused a thread or a descriptor.
     pub fn build(&mut self) -> Result<Runtime, BuildError> {
-        build::build(self)
+        // Or, in a task, it would get the one CPU of the worker.
+        crate::unpinned(|| build::build(self))
     }
 
     pub(super) fn config(&self, power_efficient: bool) -> Config {
