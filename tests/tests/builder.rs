@@ -111,6 +111,39 @@ fn names() {
     });
 }
 
+/// No thread can have a name with a NUL.
+#[test]
+fn names_with_a_nul() {
+    run("names_with_a_nul", || {
+        let fixed = error(|b| {
+            b.thread_name("a\0b");
+        });
+        assert!(fixed.is_invalid_config(), "{fixed}");
+        assert!(fixed.to_string().contains("thread_name"), "{fixed}");
+
+        // A function's becomes a plain one, for each thread.
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.thread_name_fn(|| "a\0b".into());
+        });
+        let name = || std::thread::current().name().map(str::to_owned);
+        let plain = Some("cmwq-worker");
+        let seen = finish(runtime.spawn(async move { name() })).expect("no panic");
+        assert_eq!(seen.as_deref(), plain);
+        // Each that blocks takes a further thread, which the monitor makes.
+        let (leash, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(std::sync::Mutex::new(held));
+        let blocked: Vec<_> = (0..6)
+            .map(|_| {
+                let held = held.clone();
+                runtime.spawn(async move { held.lock().expect("no panic").recv().is_err() })
+            })
+            .collect();
+        finish(runtime.spawn(async {})).expect("it runs beside those that block");
+        drop(leash);
+        assert!(blocked.into_iter().all(|task| finish(task).expect("no panic")));
+    });
+}
+
 #[test]
 fn stack_size() {
     run("stack_size", || {

@@ -1,7 +1,7 @@
 //! From settings to a running runtime.
 
 use super::builder::{Builder, Pin};
-use super::config::Config;
+use super::config::{Config, Naming};
 use super::error::BuildError;
 use super::shared::{Original, Shared};
 use super::{Handle, Runtime};
@@ -78,6 +78,7 @@ impl Layout {
 }
 
 pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
+    check(builder)?;
     let layout = layout(builder)?;
     let power_efficient = power_efficient(builder)?;
     let (wanted, asked_by) = wanted_detector(builder)?;
@@ -113,6 +114,18 @@ pub(super) fn build(builder: &Builder) -> Result<Runtime, BuildError> {
     start(&shared)?;
     announce(&shared);
     Ok(runtime)
+}
+
+/// Are the values possible, each by itself?
+fn check(builder: &Builder) -> Result<(), BuildError> {
+    if let Naming::Fixed(name) = &builder.naming
+        && name.contains('\0')
+    {
+        return Err(BuildError::config(format!(
+            "thread_name({name:?}): the name of a thread has no NUL in it"
+        )));
+    }
+    Ok(())
 }
 
 fn wanted_detector(builder: &Builder) -> Result<(Detector, &'static str), BuildError> {

@@ -180,13 +180,15 @@ impl Builder {
         self
     }
 
-    /// One name for all worker threads. Default: `cmwq/CPU:INDEX`, as the kernel names its own.
+    /// One name for all worker threads, without a NUL. Default: `cmwq/CPU:INDEX`, as the kernel names
+    /// its own.
     pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Self {
         self.naming = Naming::Fixed(name.into());
         self
     }
 
     /// A function that makes up names of worker threads. It is called ahead, by threads that start.
+    /// Where it panics in such a thread or returns a name with a NUL, a thread is called `cmwq-worker`.
     pub fn thread_name_fn(&mut self, f: impl Fn() -> String + Send + Sync + 'static) -> &mut Self {
         self.naming = Naming::Made(Arc::new(f));
         self
@@ -335,9 +337,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Settings contradict each other; a detector was asked for by name (here or in `CMWQ_DETECTOR`)
-    /// that is unknown or that the process may not use; `CMWQ_POWER_EFFICIENT` is needed and neither 0
-    /// nor 1; the OS refused a thread or a descriptor.
+    /// Settings contradict each other or are impossible; a detector was asked for by name (here or in
+    /// `CMWQ_DETECTOR`) that is unknown or that the process may not use; `CMWQ_POWER_EFFICIENT` is
+    /// needed and neither 0 nor 1; the OS refused a thread or a descriptor.
     pub fn build(&mut self) -> Result<Runtime, BuildError> {
         // Or, in a task, it would get the one CPU of the worker.
         crate::unpinned(|| build::build(self))

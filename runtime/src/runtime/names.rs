@@ -10,15 +10,17 @@ use crate::sync_types::{Mutex, lock};
 pub(crate) struct Names(Mutex<Vec<String>>);
 
 impl Names {
-    /// Calls `thread_name_fn` once and keeps the name.
+    /// Calls `thread_name_fn` once and keeps the name, unless no thread can have it.
     pub(crate) fn prepare(&self, naming: &Naming) {
         if let Naming::Made(make) = naming {
             let name = make();
-            lock(&self.0).push(name);
+            if !name.contains('\0') {
+                lock(&self.0).push(name);
+            }
         }
     }
 
-    /// A name that was prepared; a plain one if the user's function failed.
+    /// A name that was prepared; a plain one if the user's function failed or gave a name with a NUL.
     pub(crate) fn take(&self) -> String {
         let name = lock(&self.0).pop();
         name.unwrap_or_else(|| "cmwq-worker".to_owned())
