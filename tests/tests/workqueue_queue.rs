@@ -29,6 +29,9 @@ async fn contradictions_name_both_settings() {
         (Workqueue::builder().power_efficient().bound(), ["bound()", "power_efficient()"]),
         (Workqueue::builder().max_active(0), ["max_active(0)", "freeze()"]),
         (Workqueue::builder().unbound().cpus([]), ["cpus(..)", "unbound()"]),
+        (Workqueue::builder().unbound().cpus([0, 65536]), ["CPU 65536", "below"]),
+        (Workqueue::builder().unbound().cpus([99_999_999_999]), ["CPU 99999999999", "below"]),
+        (Workqueue::builder().ordered().cpus([usize::MAX]), ["CPU 18446744073709551615", "below"]),
         (Workqueue::builder().bound().scope(Scope::Cpu), ["scope(Cpu)", "bound()"]),
         (Workqueue::builder().strict(true), ["strict(true)", "bound()"]),
         (Workqueue::builder().nice(3), ["nice(3)", "bound()"]),
@@ -47,6 +50,22 @@ async fn contradictions_name_both_settings() {
         let message = error.to_string();
         assert!(settings.iter().all(|setting| message.contains(setting)), "{message}");
     }
+}
+
+/// At run time too, and the queue stays as it was.
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
+async fn numbers_that_no_cpu_has_are_refused() {
+    let queue = Workqueue::builder().unbound().build().unwrap();
+    let before = queue.attrs();
+    for cpu in [65_536, 99_999_999_999, usize::MAX] {
+        let error = queue.set_attrs(Attrs::new().cpus([0, cpu])).unwrap_err();
+        assert!(error.is_invalid_config(), "{error}");
+        assert!(error.to_string().contains(&format!("CPU {cpu}")), "{error}");
+    }
+    assert_eq!(queue.attrs(), before);
+    // As a CPU that the machine has not.
+    queue.set_attrs(Attrs::new().cpus([0, 65_535])).unwrap();
+    assert_eq!(queue.spawn(async { 1 }).await.unwrap(), 1);
 }
 
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]

@@ -3,7 +3,7 @@
 use super::error::WorkerError;
 use super::shared::Shared;
 use super::worker::DedicatedWorker;
-use crate::sys::affinity::MAX_CPUS;
+use crate::sys::affinity::NoSuchCpu;
 use std::fmt;
 use std::sync::Arc;
 
@@ -162,9 +162,9 @@ impl Builder {
         if let Some(priority) = self.realtime.filter(|priority| !REALTIME.contains(priority)) {
             return error(format!("realtime({priority}): real-time priorities go from 1 to 99"));
         }
-        let mut named = self.cpu.iter().chain(self.cpus.iter().flatten());
-        if let Some(cpu) = named.find(|&&cpu| cpu >= MAX_CPUS) {
-            return error(format!("CPU {cpu}: numbers of CPUs are below {MAX_CPUS}"));
+        let named = self.cpu.iter().chain(self.cpus.iter().flatten());
+        if let Some(wrong) = NoSuchCpu::among(named.copied()) {
+            return error(wrong.to_string());
         }
         let place = match (self.cpu, self.node, self.cpus) {
             (None, None, None) => None,

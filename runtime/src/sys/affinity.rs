@@ -7,8 +7,26 @@
 use std::fmt;
 use std::io;
 
-/// CPU numbers at or above this are refused when a list is parsed; the kernel's own limit is 8192.
+/// CPU numbers at or above this are refused; the kernel's own limit is 8192. A set takes as much memory
+/// as its highest number asks for.
 pub const MAX_CPUS: usize = 1 << 16;
+
+/// A number that no CPU has: [`MAX_CPUS`] or more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoSuchCpu(usize);
+
+impl NoSuchCpu {
+    /// The first such number, if there is one.
+    pub fn among(cpus: impl IntoIterator<Item = usize>) -> Option<Self> {
+        cpus.into_iter().find(|&cpu| cpu >= MAX_CPUS).map(Self)
+    }
+}
+
+impl fmt::Display for NoSuchCpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CPU {}: numbers of CPUs are below {MAX_CPUS}", self.0)
+    }
+}
 
 /// A set of CPU numbers.
 // Words as the kernel wants them, without zero words at the end, so that equal sets compare equal.
@@ -31,7 +49,7 @@ impl CpuSet {
         self.0.get(cpu / 64).is_some_and(|word| word & (1 << (cpu % 64)) != 0)
     }
 
-    /// Adds `cpu`.
+    /// Adds `cpu`, a number below [`MAX_CPUS`].
     pub fn insert(&mut self, cpu: usize) {
         if self.0.len() <= cpu / 64 {
             self.0.resize(cpu / 64 + 1, 0);

@@ -1,7 +1,7 @@
 //! The attributes of an unbound queue: which workers serve it.
 
 use super::Scope;
-use crate::sys::affinity::CpuSet;
+use crate::sys::affinity::{CpuSet, MAX_CPUS, NoSuchCpu};
 
 /// Which workers serve an unbound queue; see [`Workqueue::set_attrs`](super::Workqueue::set_attrs).
 /// Queues with equal attributes share their pools.
@@ -23,6 +23,8 @@ use crate::sys::affinity::CpuSet;
 pub struct Attrs {
     pub(super) nice: i32,
     pub(super) cpus: Option<CpuSet>,
+    /// A number among those of `cpus` that is not in the set; never of a queue.
+    pub(super) wrong_cpu: Option<NoSuchCpu>,
     pub(super) scope: Scope,
     pub(super) strict: bool,
 }
@@ -36,7 +38,7 @@ impl Default for Attrs {
 impl Attrs {
     /// Nice 0, all CPUs, one pool per [`Scope::CacheShard`], not strict.
     pub fn new() -> Self {
-        Self { nice: 0, cpus: None, scope: Scope::CacheShard, strict: false }
+        Self { nice: 0, cpus: None, wrong_cpu: None, scope: Scope::CacheShard, strict: false }
     }
 
     /// What is added to the nice value that the thread had which built the runtime, from -20 to 19.
@@ -49,9 +51,12 @@ impl Attrs {
 
     /// The CPUs that the workers may use. Those that the process may not use are left out; if none is
     /// left, all that it may use are meant, as in the kernel, except for the isolated ones. Those
-    /// (`isolcpus=`, isolated cpusets) are used only where they are asked for here.
+    /// (`isolcpus=`, isolated cpusets) are used only where they are asked for here. Numbers from 65,536
+    /// on are an error where the attributes are set.
     pub fn cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
-        self.cpus = Some(cpus.into_iter().collect());
+        let cpus: Vec<usize> = cpus.into_iter().collect();
+        self.wrong_cpu = NoSuchCpu::among(cpus.iter().copied());
+        self.cpus = Some(cpus.into_iter().filter(|&cpu| cpu < MAX_CPUS).collect());
         self
     }
 

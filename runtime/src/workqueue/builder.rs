@@ -288,8 +288,10 @@ impl Builder {
         let mut attrs = Attrs::new().scope(self.scope.unwrap_or(Scope::CacheShard));
         attrs.nice = self.nice.unwrap_or(if self.high_priority { NICE.start } else { 0 });
         attrs.strict = self.strict.unwrap_or(false);
-        attrs.cpus = self.cpus.as_ref().map(|cpus| cpus.iter().copied().collect());
-        attrs
+        match &self.cpus {
+            Some(cpus) => attrs.cpus(cpus.iter().copied()),
+            None => attrs,
+        }
     }
 
     fn settings(&self, name: String) -> Settings {
@@ -337,6 +339,9 @@ pub(super) fn check_limits(max: Option<usize>, min: Option<usize>) -> Result<(),
 
 /// Are these attributes possible?
 pub(super) fn check_attrs(attrs: &Attrs) -> Result<(), BuildError> {
+    if let Some(wrong) = attrs.wrong_cpu {
+        return Err(BuildError::config(wrong.to_string()));
+    }
     if attrs.cpus.as_ref().is_some_and(|cpus| cpus.is_empty()) {
         return Err(BuildError::config(
             "cpus(..) with no CPU contradicts unbound(): the queue's workers could run nowhere; leave \
