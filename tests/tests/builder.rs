@@ -31,6 +31,23 @@ fn wrong_settings_are_errors() {
     });
 }
 
+/// More than a runtime can have: an error, before anything is allocated.
+#[test]
+fn absurd_numbers_of_cores() {
+    run("absurd_numbers_of_cores", || {
+        for cores in [8193, 1_000_000_000_000, usize::MAX] {
+            for pin in [Pin::Auto, Pin::Always, Pin::Never] {
+                let error = error(|b| {
+                    b.worker_threads(cores).pin(pin);
+                });
+                assert!(error.is_invalid_config(), "{error}");
+                let text = error.to_string();
+                assert!(text.contains(&format!("worker_threads({cores})")), "{text}");
+            }
+        }
+    });
+}
+
 /// As tokio: zero is a bug of the caller.
 #[test]
 #[should_panic(expected = "0")]

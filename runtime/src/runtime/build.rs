@@ -34,6 +34,10 @@ const MIN_WORKERS: usize = 2;
 /// The index of a worker has 16 bits in a verdict; more threads than this help nobody.
 const WORKERS_LIMIT: usize = 1 << 12;
 
+/// The most cores: Linux knows no more CPUs. A task has 16 bits for its core, extra ones included, and
+/// for its list of owned tasks, of which each core has several.
+const CORES_LIMIT: usize = 1 << 13;
+
 /// Names of threads that are made up ahead.
 const SPARE_NAMES: usize = 4;
 
@@ -123,6 +127,12 @@ fn check(builder: &Builder) -> Result<(), BuildError> {
     {
         return Err(BuildError::config(format!(
             "thread_name({name:?}): the name of a thread has no NUL in it"
+        )));
+    }
+    if let Some(cores) = builder.cores.filter(|&cores| cores > CORES_LIMIT) {
+        return Err(BuildError::config(format!(
+            "worker_threads({cores}): a runtime has at most {CORES_LIMIT} cores; blocked tasks bring \
+             further threads by themselves"
         )));
     }
     Ok(())

@@ -107,8 +107,8 @@ impl Builder {
         Self::new(true)
     }
 
-    /// How many cores the runtime has: that many tasks are polled at once while nothing blocks.
-    /// Default: `std::thread::available_parallelism()`.
+    /// How many cores the runtime has, up to 8192: that many tasks are polled at once while nothing
+    /// blocks. Default: `std::thread::available_parallelism()`.
     ///
     /// Threads are more: each core has standbys. See
     /// [`max_workers_per_core`](Self::max_workers_per_core).
