@@ -5,7 +5,7 @@ use cmwq_tests::child::{Prepare, in_child};
 use cmwq_tests::{Case, case, finish, run, skip};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The error of a builder that is set up wrongly.
 fn error(set: impl FnOnce(&mut Builder)) -> cmwq::runtime::BuildError {
@@ -173,6 +173,33 @@ fn stack_size() {
             b.thread_stack_size(16 << 20);
         });
         finish(runtime.spawn(async { deep(1500) })).expect("no panic");
+    });
+}
+
+/// The least is enough for tasks that print and panic; less is an error.
+#[test]
+fn smallest_stack() {
+    run("smallest_stack", || {
+        for bytes in [0, 16 << 10, 32 << 10, (128 << 10) - 1] {
+            let error = error(|b| {
+                b.thread_stack_size(bytes);
+            });
+            assert!(error.is_invalid_config(), "{error}");
+            let text = error.to_string();
+            assert!(text.contains(&format!("thread_stack_size({bytes})")), "{text}");
+            assert!(text.contains("131072"), "{text}");
+        }
+        let runtime = Case::Auto.start_with(2, |b| {
+            b.thread_stack_size(128 << 10);
+        });
+        let task = runtime.spawn(async {
+            cmwq::time::sleep(Duration::from_millis(1)).await;
+            let blocking = cmwq::task::spawn_blocking(|| format!("{:?}", Instant::now()));
+            blocking.await.expect("no panic").len()
+        });
+        assert!(finish(task).expect("no panic") > 0);
+        let task: cmwq::task::JoinHandle<()> = runtime.spawn(async { panic!("on purpose, {}", 1) });
+        assert!(finish(task).expect_err("it panics").is_panic());
     });
 }
 

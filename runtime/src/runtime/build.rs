@@ -38,6 +38,10 @@ const WORKERS_LIMIT: usize = 1 << 12;
 /// for its list of owned tasks, of which each core has several.
 const CORES_LIMIT: usize = 1 << 13;
 
+/// The smallest stack. Ours alone overflow one of 32 KiB in a debug build; the rest is for a task that
+/// prints or panics.
+const MIN_STACK: usize = 128 << 10;
+
 /// Names of threads that are made up ahead.
 const SPARE_NAMES: usize = 4;
 
@@ -133,6 +137,12 @@ fn check(builder: &Builder) -> Result<(), BuildError> {
         return Err(BuildError::config(format!(
             "worker_threads({cores}): a runtime has at most {CORES_LIMIT} cores; blocked tasks bring \
              further threads by themselves"
+        )));
+    }
+    if builder.stack_size < MIN_STACK {
+        return Err(BuildError::config(format!(
+            "thread_stack_size({}): the threads of a runtime need at least {MIN_STACK} bytes",
+            builder.stack_size
         )));
     }
     Ok(())

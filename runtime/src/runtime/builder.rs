@@ -194,8 +194,8 @@ impl Builder {
         self
     }
 
-    /// Stack size of worker and blocking threads in bytes. Default: 2 MiB, of which only what is used
-    /// is memory.
+    /// Stack size of worker and blocking threads in bytes, 128 KiB or more. Default: 2 MiB, of which
+    /// only what is used is memory.
     pub fn thread_stack_size(&mut self, bytes: usize) -> &mut Self {
         self.stack_size = bytes;
         self
