@@ -22,6 +22,12 @@ fn wrong_settings_are_errors() {
             b.cpus([]);
         });
         assert!(none.is_invalid_config(), "{none}");
+        let unpinned = error(|b| {
+            b.cpus([0]).pin(Pin::Never);
+        });
+        assert!(unpinned.is_invalid_config(), "{unpinned}");
+        let text = unpinned.to_string();
+        assert!(text.contains("cpus") && text.contains("Pin::Never"), "{text}");
         let unpinned_idle = error(|b| {
             b.detector(Detector::Idle).pin(Pin::Never);
         });
@@ -346,6 +352,23 @@ fn one_is_pinned() {
             assert!(!is_pinned(&build(Pin::Auto)), "one is left");
             drop(always);
             assert!(is_pinned(&build(Pin::Auto)));
+        })
+        .expect("the child starts");
+    });
+}
+
+/// Auto pins to CPUs that were asked for, also to fewer than the process may use.
+#[test]
+fn cpus_are_pinned_to() {
+    let name = "cpus_are_pinned_to";
+    run(name, || {
+        let allowed = || cmwq_tests::confine::allowed().expect("an affinity");
+        // Where no other test has a pinned runtime.
+        in_child(name, Prepare::new(), || {
+            let first = allowed()[0];
+            let mut builder = Builder::new_multi_thread();
+            let runtime = builder.cpus([first]).build().expect("a runtime");
+            assert_eq!(finish(runtime.spawn(async move { allowed() })).expect("no panic"), [first]);
         })
         .expect("the child starts");
     });

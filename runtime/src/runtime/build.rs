@@ -205,6 +205,11 @@ fn layout(builder: &Builder) -> Result<Layout, BuildError> {
 
 fn chosen_cpus(builder: &Builder, allowed: &CpuSet) -> Result<Vec<usize>, BuildError> {
     let Some(cpus) = &builder.cpus else { return Ok(allowed.iter().collect()) };
+    if builder.pin == Pin::Never {
+        return Err(BuildError::config(
+            "cpus contradicts pin(Pin::Never): they are the CPUs to pin to; leave one of them out",
+        ));
+    }
     if let Some(cpu) = cpus.iter().find(|&&cpu| !allowed.contains(cpu)) {
         return Err(BuildError::config(format!(
             "cpus: CPU {cpu} is not among those that this process may use ({allowed})"

@@ -12,8 +12,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Pin {
-    /// Pinned if the runtime has as many cores as the process may use, no cgroup quota is smaller,
-    /// and no other runtime of the process is pinned.
+    /// Pinned if no other runtime of the process is pinned, and either CPUs were asked for by
+    /// [`Builder::cpus`], or the runtime has as many cores as the process may use CPUs and no cgroup
+    /// quota is smaller.
     #[default]
     Auto,
     /// Pinned. With fewer CPUs than cores several cores share one.
@@ -123,7 +124,9 @@ impl Builder {
         self
     }
 
-    /// The CPUs to pin to, one core each, in this order.
+    /// The CPUs to pin to, one core each, in this order. They contradict [`Pin::Never`]. With
+    /// [`Pin::Auto`] the runtime is not pinned, and may use all CPUs, where another one of the process
+    /// is pinned already; [`Pin::Always`] pins it in any case.
     pub fn cpus(&mut self, cpus: impl IntoIterator<Item = usize>) -> &mut Self {
         self.cpus = Some(cpus.into_iter().collect());
         self
