@@ -260,6 +260,22 @@ fn unknown_detector_in_the_environment() {
     });
 }
 
+/// A variable that is set to nothing counts as one that is not set.
+#[test]
+fn empty_variables_in_the_environment() {
+    let name = "empty_variables_in_the_environment";
+    run(name, || {
+        let empty = Prepare::new().env("CMWQ_DETECTOR", "").env("CMWQ_POWER_EFFICIENT", "");
+        in_child(name, empty, || {
+            let runtime = Case::Monitor.start(1);
+            assert_eq!(runtime.metrics().detector(), "monitor", "the builder's");
+            drop(runtime);
+            assert!(!saves_power(&mut Builder::new_multi_thread()));
+        })
+        .expect("the child starts");
+    });
+}
+
 /// Are the power-efficient queues of the runtime unbound?
 fn saves_power(builder: &mut Builder) -> bool {
     let runtime = builder.worker_threads(1).build().expect("a runtime");

@@ -149,9 +149,8 @@ fn check(builder: &Builder) -> Result<(), BuildError> {
 }
 
 fn wanted_detector(builder: &Builder) -> Result<(Detector, &'static str), BuildError> {
-    let Some(name) = std::env::var_os("CMWQ_DETECTOR") else {
-        return Ok((builder.detector, "Builder::detector"));
-    };
+    let name = std::env::var_os("CMWQ_DETECTOR").filter(|name| !name.is_empty());
+    let Some(name) = name else { return Ok((builder.detector, "Builder::detector")) };
     let detector = name
         .to_string_lossy()
         .parse()

@@ -139,7 +139,7 @@ impl Builder {
     }
 
     /// How blocked tasks are noticed. Default: [`Detector::Auto`]. The environment variable
-    /// `CMWQ_DETECTOR` has the last word.
+    /// `CMWQ_DETECTOR` has the last word, unless it is empty.
     pub fn detector(&mut self, detector: Detector) -> &mut Self {
         self.detector = detector;
         self
