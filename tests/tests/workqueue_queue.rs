@@ -44,6 +44,12 @@ async fn contradictions_name_both_settings() {
         (Workqueue::builder().ordered().scope(Scope::Numa), ["ordered()", "scope(Numa)"]),
         (Workqueue::builder().unbound().nice(20), ["nice(20)", "-20 to 19"]),
     ];
+    // As a reader of the kernel writes the default.
+    let zero = Workqueue::builder().max_active(0).build().unwrap_err().to_string();
+    for words in ["the default, which is 0 in the kernel", "1024 work items, any number of futures"]
+    {
+        assert!(zero.contains(words), "{zero}");
+    }
     for (builder, settings) in cases {
         let error = builder.build().unwrap_err();
         assert!(error.is_invalid_config());

@@ -5,6 +5,7 @@ use super::error::BuildError;
 use super::handle::Workqueue;
 use super::nodes::Limits;
 use super::queue::{Flags, Queue};
+use super::slots::DEFAULT_WORK;
 use super::{NICE, Scope};
 use crate::pool::RescuerHold;
 use crate::runtime::Handle;
@@ -89,7 +90,8 @@ impl Builder {
     ///
     /// Where it differs from the kernel: without it futures have no limit, since a future that
     /// awaits occupies nobody. Work items then have the kernel's limit of 1024. In no case are more
-    /// than 2048 work items in progress.
+    /// than 2048 work items in progress. 0, which is the default in the kernel, is an error here:
+    /// leave `max_active` out.
     pub fn max_active(mut self, max: usize) -> Self {
         self.max_active = Some(max);
         self
@@ -318,10 +320,11 @@ impl Builder {
 /// Can these be limits of one queue?
 pub(super) fn check_limits(max: Option<usize>, min: Option<usize>) -> Result<(), BuildError> {
     if max == Some(0) {
-        return Err(BuildError::config(
-            "max_active(0) contradicts spawn() and queue(): nothing would ever run; leave \
-             max_active out for no limit, or freeze() the queue",
-        ));
+        return Err(BuildError::config(format!(
+            "max_active(0) contradicts spawn() and queue(): nothing would ever run; for the default, \
+             which is 0 in the kernel, leave max_active out ({DEFAULT_WORK} work items, any number of \
+             futures); to stop the queue, freeze() it"
+        )));
     }
     if min == Some(0) {
         return Err(BuildError::config(
