@@ -178,6 +178,39 @@ fn handles_outlive_the_runtime() {
     });
 }
 
+/// No queue is built there, whatever it needs; those that every runtime has cancel what comes.
+#[test]
+fn queues_of_a_runtime_that_is_gone() {
+    run("queues_of_a_runtime_that_is_gone", || {
+        let runtime = Case::Auto.start(1).into_inner();
+        let handle = runtime.handle().clone();
+        let unbound = || cmwq::Workqueue::builder().unbound();
+        let old = unbound().build_on(&handle).expect("it lives");
+        drop(runtime);
+        let builders = [
+            cmwq::Workqueue::builder(),
+            cmwq::Workqueue::builder().reclaim(),
+            cmwq::Workqueue::builder().high_priority(),
+            unbound(),
+            cmwq::Workqueue::builder().ordered(),
+        ];
+        for builder in builders {
+            let error = builder.name("late").build_on(&handle).expect_err("the runtime is gone");
+            assert!(error.is_shutdown() && !error.is_io(), "{error:?}");
+            let text = error.to_string();
+            assert!(text.contains("\"late\"") && text.contains("has shut down"), "{text}");
+        }
+        let wrong = unbound().bound().build_on(&handle).expect_err("wrong on purpose");
+        assert!(wrong.is_invalid_config(), "{wrong}");
+        let error = old.set_attrs(cmwq::workqueue::Attrs::new().nice(3)).expect_err("gone");
+        assert!(error.is_shutdown(), "{error:?}");
+
+        let _context = handle.enter();
+        let late = cmwq::workqueue::system().spawn(async {});
+        assert!(finish(late).expect_err("gone").is_cancelled());
+    });
+}
+
 /// A connection that is open at the end is closed for the other side.
 #[test]
 fn with_connections_open() {

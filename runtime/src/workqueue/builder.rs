@@ -8,7 +8,8 @@ use super::queue::{Flags, Queue};
 use super::slots::DEFAULT_WORK;
 use super::{NICE, Scope};
 use crate::pool::RescuerHold;
-use crate::runtime::Handle;
+use crate::runtime::{Handle, Shared};
+use std::sync::Arc;
 
 /// Settings that agree with each other.
 pub(super) struct Settings {
@@ -207,7 +208,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Settings contradict each other, or the operating system refuses what the queue needs.
+    /// Settings contradict each other, the runtime shuts down, or the operating system refuses what the
+    /// queue needs.
     ///
     /// # Panics
     ///
@@ -222,19 +224,32 @@ impl Builder {
     /// # Errors
     ///
     /// As [`build`](Self::build).
-    pub fn build_on(mut self, handle: &Handle) -> Result<Workqueue, BuildError> {
+    pub fn build_on(self, handle: &Handle) -> Result<Workqueue, BuildError> {
         self.check()?;
-        self.unbound |= self.power_efficient && handle.shared.config.power_efficient;
-        let name = self.name.clone().unwrap_or_else(|| "unnamed".into());
-        let mut settings = self.settings(name.clone());
+        // Later than here is as after the build: the queue cancels what comes.
+        if handle.shared.is_closing() {
+            return Err(BuildError::shutdown(self.name_or_default(), "be built"));
+        }
+        self.make(&handle.shared).map(Workqueue::new)
+    }
+
+    /// Makes the queue, also in a runtime that shuts down where nothing has to be made for it. The
+    /// settings agree.
+    pub(super) fn make(mut self, shared: &Arc<Shared>) -> Result<Arc<Queue>, BuildError> {
+        self.unbound |= self.power_efficient && shared.config.power_efficient;
+        let name = self.name_or_default();
+        let failed = |what| move |error| BuildError::failed(shared, name, what, error);
+        let mut settings = self.settings(name.into());
         if self.reclaim {
-            let rescuer = RescuerHold::start(&handle.shared, &name)
-                .map_err(|error| BuildError::os(&name, "make the thread of its rescuer", error))?;
+            let rescuer = RescuerHold::start(shared, name)
+                .map_err(failed("make the thread of its rescuer"))?;
             settings.rescuer = Some(rescuer);
         }
-        let queue = Queue::new(&handle.shared, settings)
-            .map_err(|error| BuildError::os(&name, "make its pools", error))?;
-        Ok(Workqueue::new(queue))
+        Queue::new(shared, settings).map_err(failed("make its pools"))
+    }
+
+    fn name_or_default(&self) -> &str {
+        self.name.as_deref().unwrap_or("unnamed")
     }
 
     fn check(&self) -> Result<(), BuildError> {

@@ -1,5 +1,6 @@
 //! Why a workqueue could not be built, or a setting not be changed.
 
+use crate::runtime::Shared;
 use std::fmt;
 use std::io;
 
@@ -13,6 +14,7 @@ pub struct BuildError {
 #[derive(Debug)]
 enum Kind {
     Config,
+    Shutdown,
     Os(io::Error),
 }
 
@@ -21,7 +23,19 @@ impl BuildError {
         Self { kind: Kind::Config, message: message.into() }
     }
 
-    pub(super) fn os(queue: &str, what: &str, error: io::Error) -> Self {
+    pub(super) fn shutdown(queue: &str, what: &str) -> Self {
+        let message = format!(
+            "workqueue {queue:?} could not {what}: its runtime shuts down or has shut down; use a \
+             runtime that lives"
+        );
+        Self { kind: Kind::Shutdown, message }
+    }
+
+    /// The runtime has failed to do `what`: because it shuts down, or the operating system refused.
+    pub(super) fn failed(shared: &Shared, queue: &str, what: &str, error: io::Error) -> Self {
+        if shared.is_closing() {
+            return Self::shutdown(queue, what);
+        }
         let message = format!("workqueue {queue:?} could not {what}: {error}");
         Self { kind: Kind::Os(error), message }
     }
@@ -29,6 +43,11 @@ impl BuildError {
     /// Do settings contradict each other, or is a value impossible?
     pub fn is_invalid_config(&self) -> bool {
         matches!(self.kind, Kind::Config)
+    }
+
+    /// Does the runtime shut down, or has it?
+    pub fn is_shutdown(&self) -> bool {
+        matches!(self.kind, Kind::Shutdown)
     }
 
     /// Did the operating system refuse a thread or a descriptor?
@@ -47,7 +66,7 @@ impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
             Kind::Os(error) => Some(error),
-            Kind::Config => None,
+            Kind::Config | Kind::Shutdown => None,
         }
     }
 }
@@ -57,6 +76,7 @@ impl From<BuildError> for io::Error {
     fn from(error: BuildError) -> Self {
         let kind = match &error.kind {
             Kind::Config => io::ErrorKind::InvalidInput,
+            Kind::Shutdown => io::ErrorKind::Other,
             Kind::Os(os) => os.kind(),
         };
         io::Error::new(kind, error)

@@ -4,6 +4,7 @@ use super::attrs::Attrs;
 use super::builder::{check_attrs, check_limits};
 use super::error::BuildError;
 use super::handle::Workqueue;
+use std::io;
 
 impl Workqueue {
     /// Changes `max_active`. A higher limit activates inactive items at once; with a lower one those
@@ -46,8 +47,8 @@ impl Workqueue {
     ///
     /// # Errors
     ///
-    /// The queue is bound, the attributes are impossible, or the operating system refuses the
-    /// workers. Nothing has changed then. The scope of an ordered queue is always
+    /// The queue is bound, the attributes are impossible, the runtime shuts down, or the operating
+    /// system refuses the workers. Nothing has changed then. The scope of an ordered queue is always
     /// [`Scope::System`](super::Scope::System).
     pub fn set_attrs(&self, attrs: Attrs) -> Result<(), BuildError> {
         self.refuse_bound("set_attrs(..)")?;
@@ -55,13 +56,17 @@ impl Workqueue {
         let mut admin = self.queue.admin();
         self.queue
             .apply_attrs(&mut admin, attrs)
-            .map_err(|error| BuildError::os(self.name(), "make its new pools", error))
+            .map_err(|error| self.failed("make its new pools", error))
     }
 
     /// The attributes of an unbound queue; `None` of a bound one.
     pub fn attrs(&self) -> Option<Attrs> {
         let attrs = self.queue.admin().attrs.clone();
         self.queue.common.flags.unbound.then_some(attrs)
+    }
+
+    fn failed(&self, what: &str, error: io::Error) -> BuildError {
+        BuildError::failed(&self.queue.common.shared, self.name(), what, error)
     }
 
     fn refuse_ordered(&self, setting: &str) -> Result<(), BuildError> {

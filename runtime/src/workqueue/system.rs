@@ -49,8 +49,9 @@ fn get_of(which: System, shared: &Arc<Shared>) -> Result<Arc<Queue>, BuildError>
         System::PowerEfficient => builder.name("system_power_efficient").power_efficient(),
         System::StandIns => builder.name("system_boost").high_priority(),
     };
-    let made = builder.build_on(&Handle { shared: shared.clone() })?;
-    Ok(shared.queues.keep(which, made.queue))
+    // Bound ones also of a runtime that shuts down, so that a task that asks for one does not panic then;
+    // what it queues is cancelled.
+    Ok(shared.queues.keep(which, builder.make(shared)?))
 }
 
 /// The bound queue for items that are done soon, as the kernel's `system_percpu_wq`.
