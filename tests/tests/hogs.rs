@@ -26,6 +26,28 @@ fn burn(time: Duration) {
     }
 }
 
+/// With no time allowed a poll that lasts loses its core; with all of it, it never does.
+#[test]
+fn extreme_thresholds() {
+    run("extreme_thresholds", || {
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.cpu_intensive_threshold(Duration::ZERO);
+        });
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let hog = runtime.spawn(async move { spin(&stopped) });
+        until("the hog has lost its core", || runtime.metrics().cpu_intensive_count() > 0);
+        stop.store(true, Ordering::Relaxed);
+        finish(hog).expect("no panic");
+
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.cpu_intensive_threshold(Duration::MAX);
+        });
+        finish(runtime.spawn(async { burn(Duration::from_millis(100)) })).expect("no panic");
+        assert_eq!(runtime.metrics().cpu_intensive_count(), 0);
+    });
+}
+
 every_case! {
     /// tokio issue 4730: as many spinning tasks as cores, and nothing else ever runs.
     fn one_hog_per_core(case) {

@@ -288,10 +288,9 @@ impl<'a> Round<'a> {
         last.map_or(Found::Doubt, |last| last.until(cpu_ns, at_ns))
     }
 
-    /// How much CPU time makes a hog. The more of them there are on the core, the longer the next one
-    /// may run: each further worker only divides the same CPU.
+    /// How much CPU time makes a hog.
     fn patience_ns(&self, core: &Core) -> u64 {
-        self.shared.config.cpu_intensive_ns * (1 + core.stats.hogs.get())
+        patience_ns(self.shared.config.cpu_intensive_ns, core.stats.hogs.get())
     }
 
     /// Calls the rescuers of a pool that starves, if this is its first core.
@@ -341,4 +340,24 @@ impl<'a> Round<'a> {
 /// Asks ourselves for a worker, which the next round makes.
 fn want_worker(core: &Core) {
     core.wants_worker.store(true, Ordering::SeqCst);
+}
+
+/// The more hogs there are on a core, the longer the next one may run: each further worker only divides
+/// the same CPU.
+fn patience_ns(threshold_ns: u64, hogs: u64) -> u64 {
+    threshold_ns.saturating_mul(hogs.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::patience_ns;
+
+    #[test]
+    fn patience_grows_with_the_hogs_and_has_no_end() {
+        assert_eq!([0, 1, 3].map(|hogs| patience_ns(10, hogs)), [10, 20, 40]);
+        assert_eq!(patience_ns(0, 7), 0);
+        assert_eq!(patience_ns(10, u64::MAX), u64::MAX);
+        assert_eq!(patience_ns(u64::MAX, 0), u64::MAX);
+        assert_eq!(patience_ns(u64::MAX, 1), u64::MAX);
+    }
 }

@@ -156,6 +156,11 @@ impl Builder {
     }
 
     /// How much CPU time one poll may use before its core is given to another worker. Default: 10 ms.
+    /// For each worker of the core that is over it already, the next one may use as much in addition.
+    ///
+    /// The polls are looked at from time to time, every 4 ms or more often. With zero each poll is over
+    /// it that is seen at two looks, however little it uses. A time that no poll reaches, such as
+    /// [`Duration::MAX`], turns the rule off; with [`Detector::Off`] it is off in any case.
     pub fn cpu_intensive_threshold(&mut self, cpu_time: Duration) -> &mut Self {
         self.cpu_intensive_threshold = cpu_time;
         self
