@@ -106,7 +106,7 @@ fn a_dump_shows_rescuers() {
             let found = text.lines().map(str::trim).find(|line| line.starts_with(begin));
             found.unwrap_or_else(|| panic!("{begin} is not in\n{text}")).to_owned()
         };
-        until("it has begun", || !line("cmwq/R-pages (").contains("(thread 0,"));
+        until("it has begun", || !line("cmwq/R-pages (").ends_with("has not begun yet"));
         assert!(line("cmwq/R-pages (").ends_with("rescuer): idle"), "{}", line("cmwq/R-pages ("));
 
         let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);

@@ -11,6 +11,7 @@ use std::time::Duration;
 /// What a rescuer is doing.
 pub(crate) struct RescuerLook {
     name: String,
+    /// 0 before it has begun.
     tid: i32,
     /// The pool that it is with.
     pool: Option<String>,
@@ -39,6 +40,9 @@ impl RescuerLook {
 
 impl fmt::Display for RescuerLook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.tid == 0 {
+            return write!(f, "{} (rescuer): its thread has not begun yet", self.name);
+        }
         write!(f, "{} (thread {}, rescuer): ", self.name, self.tid)?;
         let Some(pool) = &self.pool else { return f.write_str("idle") };
         write!(f, "with {pool}")?;
@@ -46,5 +50,19 @@ impl fmt::Display for RescuerLook {
         write!(f, ", task {id} spawned at {location}")?;
         write_thread(f, self.thread)?;
         write!(f, ", for {:.3} s", taken.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RescuerLook;
+
+    #[test]
+    fn a_thread_that_has_not_begun_has_no_number() {
+        let name = "cmwq/R-pages".to_owned();
+        let mut look = RescuerLook { name, tid: 0, pool: None, task: None, thread: None };
+        assert_eq!(look.to_string(), "cmwq/R-pages (rescuer): its thread has not begun yet");
+        look.tid = 7;
+        assert_eq!(look.to_string(), "cmwq/R-pages (thread 7, rescuer): idle");
     }
 }
