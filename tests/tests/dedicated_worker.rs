@@ -219,12 +219,16 @@ fn a_call_without_a_result_says_why() {
         // Inside of a closure of the same worker, where it would be for ever.
         let own = worker.clone();
         let inner = worker.call(move || own.call(|| ()).wait()).wait().unwrap();
-        assert!(inner.unwrap_err().is_deadlock());
+        let inner = inner.unwrap_err();
+        assert!(inner.is_deadlock(), "{inner}");
+        assert!(inner.to_string().contains("same dedicated worker"), "{inner}");
 
         gate.shut(&worker);
         let (other, last) = (worker.clone(), worker.call(|| 1));
         let end = pin!(worker.destroy());
-        assert!(other.call(|| ()).wait().unwrap_err().is_rejected());
+        let refused = other.call(|| ()).wait().unwrap_err();
+        assert!(refused.is_rejected(), "{refused}");
+        assert!(refused.to_string().contains("rejected: dedicated worker"), "{refused}");
         gate.open();
         assert_eq!(last.wait().unwrap(), 1, "it was queued before the end");
         until("the worker ends", || !other.is_served());

@@ -119,6 +119,8 @@ async fn an_unknown_cpu_is_rejected() {
     let queue = Workqueue::builder().build().unwrap();
     let error = queue.spawn_on(1 << 20, async {}).await.unwrap_err();
     assert!(error.is_rejected(), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("CPU 1048576, which no worker of this runtime serves; they"), "{said}");
 }
 
 /// Each awaits a timer and blocks, and no two are in progress at a time.

@@ -93,6 +93,7 @@ async fn a_drain_refuses_what_comes_from_outside_and_takes_chained_work() {
     let drain = queue.drain();
     let refused = queue.spawn(async {}).await.unwrap_err();
     assert!(refused.is_rejected() && !refused.is_cancelled(), "{refused}");
+    assert!(refused.to_string().contains(" drains, and takes only"), "{refused}");
     go.send(()).unwrap();
     drain.await;
     assert_eq!(links.load(Ordering::SeqCst), 2);
@@ -125,12 +126,14 @@ async fn a_drain_that_is_dropped_ends() {
 
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_destroyed_queue_takes_nothing_any_more() {
-    let queue = Workqueue::builder().build().unwrap();
+    let queue = Workqueue::builder().name("gone").build().unwrap();
     let other = queue.clone();
     let before = queue.spawn(async { 1 });
     queue.destroy().await;
     assert_eq!(before.await.unwrap(), 1);
-    assert!(other.spawn(async {}).await.unwrap_err().is_rejected());
+    let refused = other.spawn(async {}).await.unwrap_err();
+    assert!(refused.is_rejected(), "{refused}");
+    assert!(refused.to_string().contains("workqueue \"gone\" was destroyed"), "{refused}");
 }
 
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]

@@ -216,10 +216,17 @@ fn a_reclaim_item_that_flushes_a_queue_without_rescuer_is_warned_once() {
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_node_that_does_not_exist_is_rejected_and_so_is_one_of_a_bound_queue() {
     let unbound = Workqueue::builder().unbound().build().unwrap();
-    assert!(unbound.spawn_on_node(4000, async {}).await.unwrap_err().is_rejected());
-    assert!(unbound.spawn_on(1 << 20, async {}).await.unwrap_err().is_rejected());
-    let bound = Workqueue::builder().build().unwrap();
-    assert!(bound.spawn_on_node(0, async {}).await.unwrap_err().is_rejected());
+    let rejected = |error: cmwq::task::JoinError, texts: &[&str]| {
+        let said = error.to_string();
+        assert!(error.is_rejected() && texts.iter().all(|text| said.contains(text)), "{said}");
+    };
+    let error = unbound.spawn_on_node(4000, async {}).await.unwrap_err();
+    rejected(error, &["NUMA node 4000, which does not exist"]);
+    let error = unbound.spawn_on(1 << 20, async {}).await.unwrap_err();
+    rejected(error, &["CPU 1048576, which this runtime may not use; it may use "]);
+    let bound = Workqueue::builder().name("bound").build().unwrap();
+    let error = bound.spawn_on_node(0, async {}).await.unwrap_err();
+    rejected(error, &["NUMA node 0", "\"bound\" is bound", "unbound()"]);
     // The same of work items.
     let (work, count) = counted();
     assert!(!work.queue_on_node(4000, &unbound) && !work.queue_on_node(0, &bound));

@@ -1,5 +1,6 @@
 //! Functions that a worker calls once, and their results.
 
+use super::error::WorkerError;
 use super::shared::Shared;
 use super::wait::block_on;
 use super::work::{DedicatedWork, WeakDedicatedWork};
@@ -90,6 +91,10 @@ impl<R> Call<R> {
         self.id
     }
 
+    fn name(&self) -> &str {
+        &self.shared.settings.name
+    }
+
     /// Takes the call back if the function has not been begun. Returns whether it did; then the future
     /// gives an error with [`is_cancelled`](JoinError::is_cancelled).
     pub fn cancel(&self) -> bool {
@@ -114,10 +119,17 @@ impl<R> Future for Call<R> {
         Poll::Ready(match Pin::new(&mut self.outcome).poll(cx) {
             Poll::Ready(Ok(Ok(result))) => Ok(result),
             Poll::Ready(Ok(Err(panic))) => Err(JoinError::panic(id, panic)),
-            Poll::Ready(Err(_)) if self.was_refused => Err(JoinError::rejected(id)),
+            Poll::Ready(Err(_)) if self.was_refused => {
+                Err(JoinError::rejected(id, WorkerError::destroyed(self.name()).to_string()))
+            }
             Poll::Ready(Err(_)) => Err(JoinError::cancelled(id)),
             Poll::Pending if self.shared.locked(|books, _| books.is_own_thread()) => {
-                Err(JoinError::deadlock(id))
+                let by = format!(
+                    "a closure of the same dedicated worker {:?}, which would wait for ever; await it \
+                     on another thread",
+                    self.name()
+                );
+                Err(JoinError::deadlock(id, by))
             }
             Poll::Pending => return Poll::Pending,
         })

@@ -13,8 +13,9 @@ pub struct JoinError {
 
 enum Reason {
     Cancelled,
-    Rejected,
-    Deadlock,
+    // With what was to be and why it was not: the rest of the sentence.
+    Rejected(Box<str>),
+    Deadlock(Box<str>),
     // The mutex makes the payload Sync.
     Panic(Mutex<Box<dyn Any + Send + 'static>>),
 }
@@ -24,12 +25,14 @@ impl JoinError {
         Self { id, reason: Reason::Cancelled }
     }
 
-    pub(crate) fn rejected(id: Id) -> Self {
-        Self { id, reason: Reason::Rejected }
+    /// `why` goes on after "task 7 was rejected: ".
+    pub(crate) fn rejected(id: Id, why: impl Into<Box<str>>) -> Self {
+        Self { id, reason: Reason::Rejected(why.into()) }
     }
 
-    pub(crate) fn deadlock(id: Id) -> Self {
-        Self { id, reason: Reason::Deadlock }
+    /// `by` goes on after "task 7 was awaited by ".
+    pub(crate) fn deadlock(id: Id, by: impl Into<Box<str>>) -> Self {
+        Self { id, reason: Reason::Deadlock(by.into()) }
     }
 
     pub(crate) fn panic(id: Id, payload: Box<dyn Any + Send + 'static>) -> Self {
@@ -41,17 +44,19 @@ impl JoinError {
         matches!(self.reason, Reason::Cancelled)
     }
 
-    /// Did a workqueue refuse the task, because it drains or is destroyed, or because it has no such
-    /// CPU or node? The future was dropped without a poll.
+    /// Did a workqueue refuse the task, because it drains or was destroyed, or because it has no such
+    /// CPU or node? Or did a dedicated worker that was destroyed refuse a call? The message says which.
+    /// The future was dropped without a poll, or the function without a call.
     pub fn is_rejected(&self) -> bool {
-        matches!(self.reason, Reason::Rejected)
+        matches!(self.reason, Reason::Rejected(_))
     }
 
     /// Would awaiting the task have been for ever? A task of an ordered workqueue awaited one that
-    /// stands behind it in the same queue. The awaited task is not harmed: it runs in its turn, and
-    /// its handle may be awaited again, elsewhere.
+    /// stands behind it in the same queue, or a closure of a dedicated worker awaited a call of that
+    /// worker. The awaited task is not harmed: it runs in its turn, and the handle of a workqueue's task
+    /// may be awaited again, elsewhere.
     pub fn is_deadlock(&self) -> bool {
-        matches!(self.reason, Reason::Deadlock)
+        matches!(self.reason, Reason::Deadlock(_))
     }
 
     /// Did the task panic?
@@ -102,18 +107,8 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.reason, self.message()) {
             (Reason::Cancelled, _) => write!(f, "task {} was cancelled", self.id),
-            (Reason::Rejected, _) => write!(
-                f,
-                "task {} was rejected: its workqueue drains, is destroyed, or has no such CPU or \
-                 node",
-                self.id
-            ),
-            (Reason::Deadlock, _) => write!(
-                f,
-                "task {} was awaited by a task that precedes it in the same ordered workqueue, \
-                 which would wait for ever; await it from outside of the queue",
-                self.id
-            ),
+            (Reason::Rejected(why), _) => write!(f, "task {} was rejected: {why}", self.id),
+            (Reason::Deadlock(by), _) => write!(f, "task {} was awaited by {by}", self.id),
             (Reason::Panic(_), Some(text)) => {
                 write!(f, "task {} panicked with message {text:?}", self.id)
             }
@@ -126,8 +121,10 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.reason, self.message()) {
             (Reason::Cancelled, _) => write!(f, "JoinError::Cancelled({:?})", self.id),
-            (Reason::Rejected, _) => write!(f, "JoinError::Rejected({:?})", self.id),
-            (Reason::Deadlock, _) => write!(f, "JoinError::Deadlock({:?})", self.id),
+            (Reason::Rejected(why), _) => {
+                write!(f, "JoinError::Rejected({:?}, {why:?})", self.id)
+            }
+            (Reason::Deadlock(by), _) => write!(f, "JoinError::Deadlock({:?}, {by:?})", self.id),
             (Reason::Panic(_), Some(text)) => {
                 write!(f, "JoinError::Panic({:?}, {text:?}, ...)", self.id)
             }

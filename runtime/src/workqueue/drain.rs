@@ -2,6 +2,7 @@
 
 use super::queue::Queue;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// While it lives the queue takes only what its own items queue.
 pub(super) struct Draining {
@@ -14,6 +15,9 @@ impl Draining {
     pub(super) fn begin(queue: &Arc<Queue>, is_final: bool) -> Self {
         let mut admin = queue.admin();
         admin.drains += 1;
+        if is_final {
+            queue.common.is_destroyed.store(true, Ordering::Relaxed);
+        }
         queue.pwqs().iter().for_each(|pwq| pwq.drain_begins());
         drop(admin);
         Self { queue: queue.clone(), is_final }

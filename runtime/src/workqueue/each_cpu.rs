@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 impl Queue {
     /// The CPUs that the runtime serves; the numbers of its cores where they are not pinned.
-    fn served(&self) -> CpuSet {
+    pub(super) fn served(&self) -> CpuSet {
         let cores = self.common.shared.cores.iter().enumerate();
         cores.map(|(index, core)| core.cpu.unwrap_or(index)).collect()
     }

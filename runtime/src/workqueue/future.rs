@@ -8,15 +8,14 @@ use super::ticket::Ticket;
 use crate::task::{self, Birth, Id, JoinError, JoinHandle, Notified, RawTask, Schedule};
 use std::future::Future;
 use std::panic::Location;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The scheduler in the cell of a future on a workqueue.
 struct QueuedFuture {
     pwq: Arc<PoolWorkqueue>,
     ticket: Ticket,
-    /// The queue did not take it.
-    is_refused: AtomicBool,
+    /// Why the queue did not take it.
+    refusal: OnceLock<Box<str>>,
 }
 
 /// The queue drains, is destroyed, or its runtime has shut down.
@@ -72,9 +71,9 @@ impl Queue {
         F::Output: Send + 'static,
     {
         self.common.shared.assert_not_forked();
-        let (place, is_known) =
-            if self.knows(place) { (place, true) } else { (Place::Local, false) };
-        self.with_pwq(place, |pwq| spawn_on(pwq, future, location, is_known))
+        let refusal = (!self.knows(place)).then(|| self.unknown(place));
+        let place = if refusal.is_none() { place } else { Place::Local };
+        self.with_pwq(place, |pwq| spawn_on(pwq, future, location, refusal))
     }
 }
 
@@ -101,7 +100,7 @@ fn spawn_on<F>(
     pwq: &Arc<PoolWorkqueue>,
     future: F,
     location: &'static Location<'static>,
-    is_known: bool,
+    refusal: Option<String>,
 ) -> (JoinHandle<F::Output>, Option<Orphan>)
 where
     F: Future + Send + 'static,
@@ -110,14 +109,11 @@ where
     let core = pwq.pool().cores[0];
     let owned = &pwq.common.owned;
     let birth = Birth { id: Id::next(), location, core, shard: core % owned.shards() };
-    let scheduler = QueuedFuture {
-        pwq: pwq.clone(),
-        ticket: Ticket::default(),
-        is_refused: AtomicBool::new(false),
-    };
+    let scheduler =
+        QueuedFuture { pwq: pwq.clone(), ticket: Ticket::default(), refusal: OnceLock::new() };
     task::new_with(future, scheduler, birth, |task, scheduler| {
-        if !is_known {
-            scheduler.is_refused.store(true, Ordering::Relaxed);
+        if let Some(refusal) = refusal {
+            scheduler.refuse(refusal);
             return Some(Orphan::Unowned(task));
         }
         if !owned.insert(&task) {
@@ -126,11 +122,18 @@ where
         match pwq.admit(task, &scheduler.ticket, Kind::Future) {
             Ok(()) => None,
             Err(Refused(task)) => {
-                scheduler.is_refused.store(true, Ordering::Relaxed);
+                scheduler.refuse(pwq.common.refusal());
                 Some(Orphan::Owned(task))
             }
         }
     })
+}
+
+impl QueuedFuture {
+    fn refuse(&self, why: String) {
+        // Once for each task: it is queued once.
+        let _ = self.refusal.set(why.into());
+    }
 }
 
 impl Schedule for QueuedFuture {
@@ -176,7 +179,14 @@ impl Schedule for QueuedFuture {
     }
 
     fn awaited(&self, task: RawTask) -> Result<(), JoinError> {
-        self.pwq.awaited(&self.ticket).map_err(|_| JoinError::deadlock(task.id()))?;
+        self.pwq.awaited(&self.ticket).map_err(|_| {
+            let queue = &self.pwq.common.name;
+            let by = format!(
+                "a task that precedes it in the same ordered workqueue {queue:?}, which would wait \
+                 for ever; await it from outside of the queue"
+            );
+            JoinError::deadlock(task.id(), by)
+        })?;
         self.pwq.handle_polled(&self.ticket);
         Ok(())
     }
@@ -186,10 +196,9 @@ impl Schedule for QueuedFuture {
     }
 
     fn cancel_error(&self, id: Id) -> JoinError {
-        if self.is_refused.load(Ordering::Relaxed) {
-            JoinError::rejected(id)
-        } else {
-            JoinError::cancelled(id)
+        match self.refusal.get() {
+            Some(why) => JoinError::rejected(id, why.clone()),
+            None => JoinError::cancelled(id),
         }
     }
 }

@@ -28,8 +28,25 @@ pub(crate) struct Common {
     pub(super) rescuer: Option<RescuerHold>,
     /// The warning about a flush that may never end was given.
     pub(super) has_warned: AtomicBool,
+    /// It drains for good.
+    pub(super) is_destroyed: AtomicBool,
     /// What pool_workqueues have counted that were replaced.
     pub(super) past: PwqStats,
+}
+
+impl Common {
+    /// Why it takes nothing from outside, once it was seen to do so.
+    pub(super) fn refusal(&self) -> String {
+        let name = &self.name;
+        if self.is_destroyed.load(Ordering::Relaxed) {
+            format!("workqueue {name:?} was destroyed; build another one")
+        } else {
+            format!(
+                "workqueue {name:?} drains, and takes only what its own items queue; queue it when \
+                 the drain is over"
+            )
+        }
+    }
 }
 
 /// What is decided when a queue is built.
@@ -137,6 +154,7 @@ impl Queue {
             owned: OwnedTasks::new(shared.cores.len()),
             rescuer: settings.rescuer,
             has_warned: AtomicBool::new(false),
+            is_destroyed: AtomicBool::new(false),
             past: PwqStats::default(),
         });
         let admin = Admin {
@@ -189,6 +207,30 @@ impl Queue {
             (Place::Node(node), Table::Unbound(unbound)) => {
                 unbound.nodes.iter().any(|known| known.id == node)
             }
+        }
+    }
+
+    /// Why it does not know a place, and what to do.
+    pub(super) fn unknown(&self, place: Place) -> String {
+        let (name, shared) = (&self.common.name, &self.common.shared);
+        match (place, &self.table) {
+            (Place::Local, _) => unreachable!("every queue has a place near the caller"),
+            (Place::Cpu(cpu), Table::Bound(_)) => format!(
+                "it was to run on CPU {cpu}, which no worker of this runtime serves; they serve {}",
+                self.served()
+            ),
+            (Place::Cpu(cpu), Table::Unbound(_)) => format!(
+                "it was to run on CPU {cpu}, which this runtime may not use; it may use {}",
+                pools::usable(shared)
+            ),
+            (Place::Node(node), Table::Bound(_)) => format!(
+                "it was to run on NUMA node {node}, and workqueue {name:?} is bound: its items run on \
+                 a CPU; name one with spawn_on, or build the queue with unbound()"
+            ),
+            (Place::Node(node), Table::Unbound(unbound)) => format!(
+                "it was to run on NUMA node {node}, which does not exist or is offline; online are {}",
+                unbound.nodes.iter().map(|node| node.id).collect::<CpuSet>()
+            ),
         }
     }
 
