@@ -34,7 +34,8 @@
 //!   one of them blocks, its siblings wait.
 //! - A blocked thread costs memory. At most `max_workers_per_core` exist; beyond that tasks wait.
 //! - Workers are pinned, and children inherit it: start threads and processes inside [`unpinned`].
-//! - `tokio::spawn`, `tokio::time` and `tokio::net` need tokio's runtime.
+//! - `tokio::spawn`, `tokio::time` and `tokio::net` need tokio's runtime, whose handle is entered on
+//!   each thread that polls: see [`on_thread_start`](runtime::Builder::on_thread_start).
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 compile_error!("cmwq runs on Linux 5.10 or later, on x86_64 and aarch64 only");

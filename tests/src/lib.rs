@@ -38,6 +38,11 @@ pub use case::Case;
 pub use running::{Running, finish, until};
 pub use watchdog::{Watchdog, run};
 
+/// Its examples run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 /// Writes that something was left out, and why, where libtest does not swallow it.
 pub fn skip(what: &str, why: impl std::fmt::Display) {
     use std::io::Write;

@@ -268,7 +268,16 @@ impl Builder {
         self
     }
 
-    /// Called by each worker and blocking thread when it starts.
+    /// Called by each worker and blocking thread when it starts; not by those that call `block_on`.
+    ///
+    /// # Examples
+    ///
+    /// What is spawned may use tokio's runtime (crate `tokio`, feature `rt-multi-thread`):
+    ///
+    /// ```ignore
+    /// let handle = tokio.handle().clone();
+    /// builder.on_thread_start(move || std::mem::forget(handle.enter()));
+    /// ```
     pub fn on_thread_start(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Self {
         self.hooks.on_start = Some(hook(f));
         self
