@@ -6,6 +6,9 @@
 //! [`net::TcpStream`](crate::net::TcpStream) implements tokio's I/O traits, and
 //! `hyper_util::rt::TokioIo` makes hyper's of them.
 //!
+//! Services of tower, such as an `axum::Router`, are served in the same way, by
+//! `hyper_util::service::TowerToHyperService`. `axum::serve` needs tokio's runtime.
+//!
 //! A handler may block. The connection that it serves waits for it; every other connection of the
 //! core goes on.
 //!
