@@ -30,6 +30,11 @@ use proc_macro::TokenStream;
 /// The body is polled on the calling thread, as by `Runtime::block_on`; it is not a task of its
 /// own. When it ends the runtime is dropped, which cancels what is still spawned on it.
 ///
+/// The drop waits until the tasks that are being polled, and the closures of `spawn_blocking`, return.
+/// A task that blocks for ever (that computes for ever, that waits for a lock that nobody releases)
+/// keeps it waiting for ever, and so the function does not return. A program that has such tasks builds
+/// its runtime itself, and ends it with `Runtime::shutdown_timeout` or `Runtime::shutdown_background`.
+///
 /// The function may have any name and, unless that name is `main`, arguments. It may return
 /// whatever a synchronous function in its place could return, such as `Result<(), E>` or
 /// `ExitCode`. Other attributes on it are kept.

@@ -43,7 +43,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A running runtime. Dropping it shuts it down: every task is cancelled at the next point where it
-/// is not being polled, and the drop waits for that.
+/// is not being polled, and the drop waits for that. For a task or a closure of `spawn_blocking` that
+/// blocks for ever it waits for ever; [`shutdown_timeout`](Self::shutdown_timeout) and
+/// [`shutdown_background`](Self::shutdown_background) do not.
 ///
 /// Inside a task of the same runtime, where waiting would be for itself, the drop does not wait.
 ///
@@ -140,7 +142,23 @@ impl Runtime {
     }
 
     /// Shuts down and waits at most `timeout` for the threads to end. Threads that are still inside a
-    /// task then are left behind; they end when the task returns.
+    /// task then are left behind; they end when the task returns, or with the process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let runtime = cmwq::runtime::Runtime::new()?;
+    /// // Blocks for ever: a drop of the runtime would wait for it.
+    /// runtime.spawn(async {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// });
+    /// runtime.shutdown_timeout(Duration::from_millis(10));
+    /// # Ok::<(), cmwq::runtime::BuildError>(())
+    /// ```
     pub fn shutdown_timeout(mut self, timeout: Duration) {
         self.patience = Some(timeout);
     }
