@@ -28,6 +28,12 @@
 //! - `hyper`: an executor and a timer for hyper 1.
 //! - `test-util`: `time::{pause, resume, advance}` and `start_paused`.
 //!
+//! # What it reports
+//!
+//! [`Handle::metrics`](runtime::Handle::metrics) counts, and [`dump`] writes down what each worker and
+//! queue does. Warnings and the watchdog's reports are events of the crate `tracing`, target `cmwq`:
+//! without a subscriber nobody sees them.
+//!
 //! # What takeover does not do
 //!
 //! - Futures inside one task (`join!`, `select!`, `FuturesUnordered`) are polled by one thread: when
