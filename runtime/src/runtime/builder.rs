@@ -114,6 +114,22 @@ impl Builder {
     /// Threads are more: each core has standbys. See
     /// [`max_workers_per_core`](Self::max_workers_per_core).
     ///
+    /// With another number than the process may use CPUs the workers are not pinned ([`Pin::Auto`]):
+    /// others may use the CPUs that they leave free, and pinned workers could not move away. The detector
+    /// is then [`Monitor`](Detector::Monitor), which notices a block later than
+    /// [`Idle`](Detector::Idle). [`Pin::Always`] pins all the same, to the first CPUs that the process
+    /// may use, and [`cpus`](Self::cpus) to those that it names.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cmwq::runtime::{Builder, Pin};
+    ///
+    /// let runtime = Builder::new_multi_thread().worker_threads(1).pin(Pin::Always).build()?;
+    /// assert!(runtime.metrics().is_pinned());
+    /// # Ok::<(), cmwq::runtime::BuildError>(())
+    /// ```
+    ///
     /// # Panics
     ///
     /// If `cores` is 0.
