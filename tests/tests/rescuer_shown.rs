@@ -107,7 +107,8 @@ fn a_dump_shows_rescuers() {
             found.unwrap_or_else(|| panic!("{begin} is not in\n{text}")).to_owned()
         };
         until("it has begun", || !line("cmwq/R-pages (").ends_with("has not begun yet"));
-        assert!(line("cmwq/R-pages (").ends_with("rescuer): idle"), "{}", line("cmwq/R-pages ("));
+        let look = line("cmwq/R-pages (");
+        assert!(look.contains(", rescuer") && look.ends_with("): idle"), "{look}");
 
         let crowd = block_pool(&runtime, Kind::Bound, CAP + 3);
         let (leash, held) = mpsc::channel::<()>();

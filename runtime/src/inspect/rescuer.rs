@@ -13,6 +13,8 @@ pub(crate) struct RescuerLook {
     name: String,
     /// 0 before it has begun.
     tid: i32,
+    /// Its nice value, if it was refused that of a rescuer.
+    refused_nice: Option<i32>,
     /// The pool that it is with.
     pool: Option<String>,
     /// Id, place of the spawn, and the time that the poll has taken so far.
@@ -28,6 +30,7 @@ impl RescuerLook {
         Self {
             name: rescuer.name.to_string(),
             tid,
+            refused_nice: sight.refused_nice(),
             pool: sight.core().map(|core| shared.core(core).pool.to_string()),
             task: sight.task().map(|(id, location, since)| {
                 let taken = crate::time::now_ns().saturating_sub(since);
@@ -43,7 +46,11 @@ impl fmt::Display for RescuerLook {
         if self.tid == 0 {
             return write!(f, "{} (rescuer): its thread has not begun yet", self.name);
         }
-        write!(f, "{} (thread {}, rescuer): ", self.name, self.tid)?;
+        write!(f, "{} (thread {}, rescuer", self.name, self.tid)?;
+        if let Some(nice) = self.refused_nice {
+            write!(f, ", nice -20 was refused and is {nice}")?;
+        }
+        f.write_str("): ")?;
         let Some(pool) = &self.pool else { return f.write_str("idle") };
         write!(f, "with {pool}")?;
         let Some((id, location, taken)) = self.task else { return f.write_str(", between tasks") };

@@ -17,6 +17,7 @@
 //! pool may come late, so each one looks when it takes charge whether what it has taken is still true.
 
 use super::bits::AtomicBits;
+use super::nice::GotNice;
 use crate::runtime::Shared;
 use crate::sync_types::{Mutex, lock};
 use crate::sys;
@@ -41,6 +42,11 @@ impl PoolAttrs {
     pub(crate) fn strict(cpus: CpuSet, nice: i32) -> Self {
         Self { roam: cpus.clone(), cpus, nice }
     }
+
+    /// The nice value of the pool's threads, as far as they may have it.
+    pub(super) fn nice_of_threads(&self, shared: &Shared) -> i32 {
+        (shared.original.nice + self.nice).clamp(-20, 19)
+    }
 }
 
 /// The attributes of a pool, whose place another one may get later.
@@ -52,6 +58,7 @@ pub(super) struct Current {
     covers: AtomicBits,
     /// Counts the attributes that the place has had.
     version: AtomicU64,
+    nice: GotNice,
 }
 
 thread_local! {
@@ -64,7 +71,7 @@ impl Current {
     pub(super) fn new(attrs: PoolAttrs, cpu_limit: usize) -> Self {
         let covers = AtomicBits::new(cpu_limit);
         attrs.cpus.iter().for_each(|cpu| covers.insert(cpu));
-        Self { attrs: Mutex::new(attrs), covers, version: AtomicU64::new(1) }
+        Self { attrs: Mutex::new(attrs), covers, version: AtomicU64::new(1), nice: GotNice::new() }
     }
 
     pub(super) fn get(&self) -> PoolAttrs {
@@ -79,7 +86,7 @@ impl Current {
             (attrs.clone(), self.version.load(Ordering::Relaxed))
         };
         TAKEN.set(version);
-        apply_nice((shared.original.nice + attrs.nice).clamp(-20, 19));
+        self.nice.apply(attrs.nice_of_threads(shared));
         settle(shared, &attrs)
     }
 
@@ -101,6 +108,12 @@ impl Current {
         settle(shared, &self.get());
     }
 
+    /// The nice values that its threads were to have and have, if they were refused the former.
+    pub(super) fn refused_nice(&self, shared: &Shared) -> Option<(i32, i32)> {
+        let wanted = self.get().nice_of_threads(shared);
+        self.nice.instead_of(wanted).map(|got| (wanted, got))
+    }
+
     /// While the pool has no threads.
     pub(super) fn set(&self, attrs: PoolAttrs) {
         let mut current = lock(&self.attrs);
@@ -109,6 +122,7 @@ impl Current {
         }
         attrs.cpus.iter().for_each(|cpu| self.covers.insert(cpu));
         *current = attrs;
+        self.nice.forget();
         self.version.fetch_add(1, Ordering::Release);
     }
 
@@ -138,39 +152,11 @@ fn settle(shared: &Shared, attrs: &PoolAttrs) -> bool {
     settled
 }
 
-/// Gives the calling thread a nice value, or the nearest that it may have. Returns which.
-pub(crate) fn apply_nice(nice: i32) -> i32 {
-    let before = sys::thread::nice();
-    if before != nice && sys::thread::set_nice(0, nice).is_err() {
-        let nearest = nice.max(sys::limits::lowest_nice());
-        // Everybody may make himself less urgent, which nobody has asked for.
-        if nearest < before {
-            // Refused by a filter: it stays what it was.
-            let _ = sys::thread::set_nice(0, nearest);
-        }
-    }
-    sys::thread::nice()
-}
-
 #[cfg(all(test, not(cmwq_loom)))]
 mod tests {
     use super::*;
     use crate::runtime::Builder;
     use crate::sys::affinity;
-
-    #[test]
-    fn a_refused_nice_value_makes_a_thread_no_less_urgent() {
-        let thread = std::thread::spawn(|| {
-            // By system call it is for this thread only. Who is not root may do nothing in any case.
-            // SAFETY: takes no pointers.
-            let _ = unsafe { libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534) };
-            let before = sys::thread::nice();
-            let least = sys::limits::lowest_nice().min(before);
-            assert_eq!(apply_nice(-20), least.max(-20));
-            assert_eq!(apply_nice(19), 19);
-        });
-        thread.join().expect("no panic");
-    }
 
     /// In a thread that stands for a worker; two CPUs of the process. Says so if it has but one.
     fn in_thread(test: &str, f: impl FnOnce(&Shared, usize, usize) + Send) {

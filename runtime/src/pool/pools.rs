@@ -27,6 +27,7 @@
 //! Their normal pool is served by the core that only a thread in `block_on` opens. High-priority and
 //! unbound pools have threads of their own, which work whether or not somebody is in `block_on`.
 
+use super::nice::{GotNice, NiceReports};
 use super::{PoolAttrs, PoolKind, Site, Table, WorkerPool};
 use crate::runtime::Shared;
 use crate::sys::affinity::{self, CpuSet};
@@ -35,7 +36,6 @@ use crate::worker::Local;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// How often a core that is to close, and cannot yet, looks again.
@@ -47,8 +47,8 @@ pub(crate) struct Pools {
     /// By core.
     high: Box<[OnceLock<Arc<WorkerPool>>]>,
     unbound: Mutex<Vec<Arc<WorkerPool>>>,
-    /// The nice value that high-priority workers could get.
-    high_nice: AtomicI32,
+    pub(super) high_nice: GotNice,
+    pub(super) nice_reports: NiceReports,
 }
 
 /// Keeps an unbound pool in use. Equal attributes give the same pool.
@@ -97,7 +97,8 @@ impl Pools {
             site,
             high: (0..cores).map(|_| OnceLock::new()).collect(),
             unbound: Mutex::new(Vec::new()),
-            high_nice: AtomicI32::new(0),
+            high_nice: GotNice::new(),
+            nice_reports: NiceReports::default(),
         }
     }
 
@@ -111,12 +112,9 @@ impl Pools {
         drop(self.lock());
     }
 
-    pub(super) fn note_high_nice(&self, nice: i32) {
-        self.high_nice.store(nice, Ordering::Relaxed);
-    }
-
+    /// The nice value that high-priority workers could get; 0 while there are none.
     pub(crate) fn high_nice(&self) -> i32 {
-        self.high_nice.load(Ordering::Relaxed)
+        self.high_nice.get().unwrap_or(0)
     }
 
     /// Unbound pools in use, and places that are released or vacant.

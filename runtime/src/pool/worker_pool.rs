@@ -14,7 +14,8 @@
 //! Extra cores (all but the normal ones) take part in nothing that the cores of `cmwq::spawn` do
 //! among themselves: slots, rings, inject lists, stealing. Their work waits in the worklist only.
 
-use super::attrs::{Current, apply_nice};
+use super::attrs::Current;
+use super::nice::Asks;
 use super::rescue::Lines;
 use super::sleepers::Sleepers;
 use super::{Core, Key, PoolAttrs, QueueId, Worklist};
@@ -166,7 +167,7 @@ impl WorkerPool {
             PoolKind::Normal => true,
             PoolKind::HighPriority => {
                 shared.original.apply();
-                shared.pools.note_high_nice(apply_nice(HIGH_NICE));
+                shared.pools.high_nice.apply(HIGH_NICE);
                 true
             }
             PoolKind::Unbound => {
@@ -182,9 +183,29 @@ impl WorkerPool {
             PoolKind::Normal => shared.original.nice,
             PoolKind::HighPriority => HIGH_NICE,
             PoolKind::Unbound => {
-                let own = self.attrs().map_or(0, |attrs| attrs.nice);
-                (shared.original.nice + own).clamp(-20, 19)
+                let normal = shared.original.nice;
+                self.attrs().map_or(normal, |attrs| attrs.nice_of_threads(shared))
             }
+        }
+    }
+
+    /// The nice values that its threads were to have and have, if they were refused the former.
+    pub(crate) fn refused_nice(&self, shared: &Shared) -> Option<(i32, i32)> {
+        match self.kind {
+            PoolKind::Normal => None,
+            PoolKind::HighPriority => {
+                shared.pools.high_nice.instead_of(HIGH_NICE).map(|got| (HIGH_NICE, got))
+            }
+            PoolKind::Unbound => self.unbound.as_ref()?.current.refused_nice(shared),
+        }
+    }
+
+    /// Reports that, once for all pools of the kind. A subscriber is user code.
+    pub(crate) fn report_refused_nice(&self, shared: &Shared) {
+        if let Some((wanted, got)) = self.refused_nice(shared) {
+            let is_unbound = self.kind == PoolKind::Unbound;
+            let who = if is_unbound { Asks::Unbound } else { Asks::HighPriority };
+            shared.pools.nice_reports.report(who, wanted, got);
         }
     }
 

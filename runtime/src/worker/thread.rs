@@ -72,6 +72,9 @@ fn work(seat: Seat, cpus: Changes) {
     }
     crate::context::with_worker(&local, || {
         local.in_user_caught(|| shared.names.prepare(&shared.config.naming));
+        if local.core().pool.refused_nice(&shared).is_some() {
+            local.in_user_caught(|| local.core().pool.report_refused_nice(&shared));
+        }
         local.hook(|hooks| hooks.on_start.as_ref());
         local.work(&mut NoMain);
         local.hook(|hooks| hooks.on_stop.as_ref());

@@ -43,7 +43,8 @@ impl Attrs {
 
     /// What is added to the nice value that the thread had which built the runtime, from -20 to 19.
     /// Less than 0 takes CAP_SYS_NICE or RLIMIT_NICE; where those are missing the workers get the
-    /// lowest value that they may have.
+    /// lowest value that they may have. [`dump`](super::dump()) says which, and the first time a warning of
+    /// `tracing`.
     pub fn nice(mut self, nice: i32) -> Self {
         self.nice = nice;
         self

@@ -98,6 +98,9 @@ fn write_pool(
     match (pool.kind, pool.attrs()) {
         (PoolKind::Unbound, Some(attrs)) => {
             write!(text, "unbound, CPUs {}, nice {}", attrs.cpus, attrs.nice)?;
+            if let Some((wanted, got)) = pool.refused_nice(shared) {
+                write!(text, " (its threads were refused {wanted} and have {got})")?;
+            }
         }
         (kind, _) => {
             let core = shared.core(pool.cores[0]);
@@ -108,6 +111,9 @@ fn write_pool(
             }
             if kind == PoolKind::HighPriority {
                 write!(text, ", high priority, nice {}", shared.pools.high_nice())?;
+                if let Some((wanted, _)) = pool.refused_nice(shared) {
+                    write!(text, " ({wanted} was refused)")?;
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::budget::{self, Budget};
 use crate::contain::contain;
 use crate::context;
 use crate::metrics::Counter;
-use crate::pool::attrs::apply_nice;
+use crate::pool::nice::Asks;
 use crate::pool::{Core, QueueId, WorkerPool};
 use crate::runtime::{Shared, call_hook};
 use crate::sync_types::{Mutex, lock};
@@ -105,7 +105,7 @@ const LOOK: Duration = Duration::from_millis(1);
 /// for, since there may be no memory.
 const ATTENDED: usize = 64;
 /// Like a kernel's rescuer.
-const NICE: i32 = -20;
+pub(super) const NICE: i32 = -20;
 
 /// What the thread works on.
 struct Round<'a> {
@@ -121,11 +121,14 @@ impl Round<'_> {
     fn run(mut self) {
         self.rescuer.sight.begins(sys::thread::gettid());
         self.shared.original.apply();
-        apply_nice(NICE);
+        self.rescuer.sight.nice.apply(NICE);
         sys::thread::set_timer_slack_ns(1);
         let hooks = &self.shared.config.hooks;
         {
             let _entered = context::enter(self.shared, self.shared.any_core());
+            if let Some(got) = self.rescuer.sight.refused_nice() {
+                contain(|| self.shared.pools.nice_reports.report(Asks::Rescuer, NICE, got));
+            }
             call_hook(hooks.on_start.as_ref());
         }
         loop {

@@ -1,13 +1,15 @@
 //! What others may see of a rescuer.
 
+use super::rescuer::NICE;
+use crate::pool::nice::GotNice;
 use std::panic::Location;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// Written by the rescuer's thread, read by reports.
-#[derive(Default)]
 pub(crate) struct Sight {
     /// 0 before the thread has begun.
     tid: AtomicI32,
+    pub(super) nice: GotNice,
     /// The first core of the pool that it is with, and 1; 0 for none.
     core: AtomicUsize,
     /// The task that it polls; 0 for none.
@@ -17,7 +19,25 @@ pub(crate) struct Sight {
     since: AtomicU64,
 }
 
+impl Default for Sight {
+    fn default() -> Self {
+        Self {
+            tid: AtomicI32::new(0),
+            nice: GotNice::new(),
+            core: AtomicUsize::new(0),
+            task: AtomicU64::new(0),
+            location: AtomicPtr::default(),
+            since: AtomicU64::new(0),
+        }
+    }
+}
+
 impl Sight {
+    /// The nice value of its thread, if it was refused that of a rescuer.
+    pub(crate) fn refused_nice(&self) -> Option<i32> {
+        self.nice.instead_of(NICE)
+    }
+
     pub(super) fn begins(&self, tid: i32) {
         self.tid.store(tid, Ordering::Relaxed);
     }
