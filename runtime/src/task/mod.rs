@@ -1,14 +1,52 @@
 //! Tasks: spawning, joining, aborting.
 //!
+//! Names and signatures are tokio's; each item says where it differs. A task may block its thread: the
+//! others of its core go on.
+//!
+//! | to do this | use |
+//! |---|---|
+//! | start a future; its handle awaits, aborts, or is dropped to detach | [`spawn`], which is also `cmwq::spawn` |
+//! | block (files, locks, a synchronous driver) | just do it in a task; neither of the following two is needed |
+//! | compute for long, or run a closure that must not be pinned to a core | [`spawn_blocking`] |
+//! | give the core away at once, before a block that is known | [`block_in_place`] |
+//! | start many and take the results as they come; abort the rest by a drop | [`JoinSet`] |
+//! | abort without a `JoinHandle` | [`AbortHandle`] |
+//! | give a task a name, for dumps and reports | [`Builder`] |
+//! | know which task this is | [`id`](id()), [`try_id`] |
+//! | let others go ahead | [`yield_now`], or in a loop [`consume_budget`]; [`unconstrained`] has no budget |
+//! | keep a value for each task | [`task_local!`](crate::task_local) |
+//! | have an order, a limit or an end that can be waited for | a [`Workqueue`](crate::Workqueue) |
+//!
+//! ```
+//! use cmwq::task::JoinSet;
+//!
+//! # #[cmwq::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let one = cmwq::spawn(async { std::fs::read_to_string("/proc/self/comm") });
+//! println!("{}", one.await??);
+//!
+//! let mut set = JoinSet::new();
+//! for n in 1..4 {
+//!     set.spawn(async move { n * n });
+//! }
+//! let mut squares = set.join_all().await;
+//! squares.sort();
+//! assert_eq!(squares, [1, 4, 9]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Design
+//!
 //! A task is a future as a work item.
 //!
-//! # The allocation
+//! ## The allocation
 //!
 //! One heap cell per task: `raw::Header` (what the scheduler sees), the scheduler's handle, the
 //! stage (future, then output), the join waker. Everything outside of this folder knows a task as
 //! `Notified` (the reference a queue owns), [`JoinHandle`], [`AbortHandle`] or a `Waker`.
 //!
-//! # The state word
+//! ## The state word
 //!
 //! Nine flags and a reference count in one atomic (`state`); three are below:
 //!
@@ -37,7 +75,7 @@
 //!   completer that finds the flag uses the waker up (a wake by value), and the flag stays set:
 //!   nobody drops what is left in the slot.
 //!
-//! # Ahead of the queue
+//! ## Ahead of the queue
 //!
 //! What an urgent task waits for should not stand in line, and the queues of `cmwq::spawn` have no
 //! lock under which a task could be taken out. So it stays where it is, and somebody else polls it:
@@ -66,7 +104,7 @@
 //! References: the owned list (until the task is complete and has no entry), the queue's entry and the poller (one while PENDING
 //! or RUNNING; both while OVERTAKEN), the `JoinHandle`, each waker, `AbortHandle` and `TaskRef`.
 //!
-//! # Rejected
+//! ## Rejected
 //!
 //! - *Wake without a write when already PENDING.* A waker that only reads may miss a poller that
 //!   has just cleared the flag, with its own data still in the store buffer. The read-modify-write
