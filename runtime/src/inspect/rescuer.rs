@@ -67,7 +67,8 @@ mod tests {
     #[test]
     fn a_thread_that_has_not_begun_has_no_number() {
         let name = "cmwq/R-pages".to_owned();
-        let mut look = RescuerLook { name, tid: 0, pool: None, task: None, thread: None };
+        let mut look =
+            RescuerLook { name, tid: 0, refused_nice: None, pool: None, task: None, thread: None };
         assert_eq!(look.to_string(), "cmwq/R-pages (rescuer): its thread has not begun yet");
         look.tid = 7;
         assert_eq!(look.to_string(), "cmwq/R-pages (thread 7, rescuer): idle");
