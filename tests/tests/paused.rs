@@ -65,6 +65,22 @@ async fn advance_fires_what_is_due() {
     assert_eq!(count(&fired), 5);
 }
 
+/// A body that has lost its core, and wakes itself again and again, has something to do.
+#[cmwq::test(start_paused = true)]
+async fn stands_still_for_a_body_that_yields() {
+    let _watchdog = Watchdog::start("stands_still_for_a_body_that_yields");
+    drop(cmwq::spawn(time::sleep(Duration::from_secs(60))));
+    let start = Instant::now();
+    for _ in 0..20 {
+        // Somebody else takes the core meanwhile.
+        std::thread::sleep(Duration::from_millis(2));
+        for _ in 0..2000 {
+            cmwq::task::yield_now().await;
+        }
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
 #[cmwq::test]
 async fn pause_and_resume() {
     let _watchdog = Watchdog::start("pause_and_resume");

@@ -1,21 +1,34 @@
 //! A paused clock moves by itself, to the next deadline, when nothing else can happen.
 //!
 //! "Nothing can happen": no task is queued, no worker is in user code, every thread in `block_on`
-//! sleeps, no blocking closure runs, no rescuer is with a pool, no socket is ready. Decided by a holder that is about to sleep. Of several that park at the same
-//! moment each may see the other still awake, and a worker that goes on standby tells nobody; so
-//! while the clock is paused a holder does not sleep for long before it looks again.
+//! sleeps, no blocking closure runs, no rescuer is with a pool, no socket is ready. Decided by a holder
+//! that is about to sleep. Of several that park at the same moment each may see the other still awake,
+//! and a worker that goes on standby tells nobody; so while the clock is paused a holder does not sleep
+//! for long before it looks again.
+//!
+//! These are many looks, between which a worker may wake up, queue something where was looked already,
+//! and park again. So the epochs of all workers are read before and after: if they are the same, every
+//! worker was parked all the while.
 
-use super::{Local, Phase};
+use super::{Local, Phase, Worker};
 use crate::pool::Core;
+use std::sync::atomic::{Ordering, fence};
 
 impl Local {
     /// Moves the paused clock on if nothing can happen. `true` if it did: there are timers to fire.
     pub(super) fn advance_paused_clock(&self) -> bool {
         let shared = self.shared();
-        let still = !shared.blocking.is_busy()
+        let parked = self.others_are_parked();
+        let still = parked.is_some()
+            && !shared.blocking.is_busy()
             && shared.rescuers.busy() == 0
             && shared.callers.are_asleep()
-            && shared.all_cores().all(|core| self.is_still(core));
+            && shared.all_cores().all(|core| self.is_still(core))
+            && {
+                // Not before the other looks.
+                fence(Ordering::SeqCst);
+                self.others_are_parked() == parked
+            };
         if !still {
             return false;
         }
@@ -29,15 +42,22 @@ impl Local {
         moved
     }
 
+    /// The sum of their epochs, each of which only grows; `None` if one is awake.
+    fn others_are_parked(&self) -> Option<u64> {
+        let workers = self.shared().all_cores().flat_map(|core| core.crew.iter());
+        workers.filter(|worker| !self.is(worker)).try_fold(0_u64, |sum, worker| {
+            let stamp = worker.epoch.load();
+            (stamp.phase() == Phase::Parked).then(|| sum.wrapping_add(stamp.bits()))
+        })
+    }
+
     fn is_still(&self, core: &Core) -> bool {
-        let own = self.worker().index();
-        core.inject.is_empty()
-            && core.pool.worklist.is_empty()
-            && core.crew.iter().all(|worker| {
-                (core.index == self.core().index && worker.index() == own)
-                    || (worker.epoch.load().phase() == Phase::Parked
-                        && worker.ring.is_empty()
-                        && !worker.is_signalled())
-            })
+        let has_nothing =
+            |worker: &Worker| self.is(worker) || worker.ring.is_empty() && !worker.is_signalled();
+        core.inject.is_empty() && core.pool.worklist.is_empty() && core.crew.iter().all(has_nothing)
+    }
+
+    fn is(&self, worker: &Worker) -> bool {
+        std::ptr::eq(worker, self.worker())
     }
 }
