@@ -48,8 +48,31 @@ fn park_and_unpark() {
             finish(runtime.spawn(async {})).expect("no panic");
             until("the worker parks again", || park.get() > parked);
         }
-        // Before the first task it may not have parked yet.
+        // Also where a task came before it slept.
+        until("it sleeps, once more than it was awake", || park.get() == unpark.get() + 1);
         assert!(unpark.get() >= 9, "{} times unparked for ten tasks", unpark.get());
+    });
+}
+
+/// A park that something comes before is over too.
+#[test]
+fn hooks_come_in_pairs() {
+    run("hooks_come_in_pairs", || {
+        let (park, unpark) = (Count::default(), Count::default());
+        let (parks, ran) = (park.clone(), Count::default());
+        let runs = ran.clone();
+        let runtime = Case::Auto.start_with(1, |b| {
+            b.on_thread_park(move || {
+                parks.hook()();
+                if parks.get() <= 5 {
+                    cmwq::spawn(std::future::ready(runs.hook()()));
+                }
+            });
+            b.on_thread_unpark(unpark.hook());
+        });
+        finish(runtime.spawn(async {})).expect("no panic");
+        until("the hook has spawned its tasks", || ran.get() == 5);
+        until("it sleeps", || park.get() > 5 && park.get() == unpark.get() + 1);
     });
 }
 

@@ -305,13 +305,14 @@ impl Builder {
         self
     }
 
-    /// Called by a core's holder before it sleeps.
+    /// Called by a core's holder before it sleeps, which it does not if something has come meanwhile.
     pub fn on_thread_park(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Self {
         self.hooks.on_park = Some(hook(f));
         self
     }
 
-    /// Called by a core's holder after it slept.
+    /// Called by a core's holder after it slept, or did not after all: once for each call of
+    /// [`on_thread_park`](Self::on_thread_park), on the same thread.
     pub fn on_thread_unpark(&mut self, f: impl Fn() + Send + Sync + 'static) -> &mut Self {
         self.hooks.on_unpark = Some(hook(f));
         self

@@ -33,6 +33,7 @@ impl Local {
             self.park_in_driver(main, driver);
         } else {
             drop(driver);
+            self.unparked();
         }
         if !self.is_holder() {
             // The new holder may be waiting for the driver.
@@ -56,6 +57,7 @@ impl Local {
             core.park.finish(Bed::Driver);
             drop(driver);
             self.rise();
+            self.unparked();
             self.fire_timers(crate::time::now_ns());
             self.settle_batch();
             self.wake_foreign();
@@ -88,11 +90,16 @@ impl Local {
         self.driven_at.set(now);
         self.short_sleeps.note(now.saturating_sub(since), events == 0 && now < deadline);
         self.wake_guards(now);
-        self.hook(|hooks| hooks.on_unpark.as_ref());
+        self.unparked();
         self.fire_timers(now);
         self.settle_batch();
         self.wake_foreign();
         self.run_chores();
+    }
+
+    /// Once for each call of the other hook.
+    fn unparked(&self) {
+        self.hook(|hooks| hooks.on_unpark.as_ref());
     }
 
     pub(super) fn clock_is_paused(&self) -> bool {
@@ -160,6 +167,7 @@ impl Local {
         self.return_to_group();
         let now = crate::time::now_ns();
         self.wake_guards(now);
+        self.unparked();
         self.fire_timers(now);
         self.settle_batch();
         self.wake_foreign();
