@@ -6,8 +6,8 @@ use cmwq_tests::{Beside, Block, Case, every_case, finish, run, skip, until};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{panic, thread};
 
 /// Far beyond what any of these steps takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -51,6 +51,43 @@ every_case! {
         let took = start.elapsed();
         release();
         assert!(took < Duration::from_secs(5), "shutdown_background took {took:?}");
+    }
+
+    /// A closure of `spawn_blocking` that waits for a timer or a socket is told of the end.
+    fn with_closures_that_wait_for_it(case) {
+        let runtime = case.builder(1).build().expect("a runtime");
+        let (begins, begun) = mpsc::channel();
+        let (ends, ended) = mpsc::channel();
+        let closure = |wait: fn(&Handle) -> &'static str| {
+            let (handle, begins, ends) = (runtime.handle().clone(), begins.clone(), ends.clone());
+            runtime.spawn_blocking(move || {
+                begins.send(()).expect("it is waited for");
+                let wait = panic::AssertUnwindSafe(|| wait(&handle));
+                ends.send(panic::catch_unwind(wait).unwrap_or("a panic")).expect("the same");
+            })
+        };
+        closure(|handle| {
+            handle.block_on(cmwq::time::sleep(Duration::from_secs(3600)));
+            "an hour"
+        });
+        closure(|handle| {
+            handle.block_on(async {
+                let listener = cmwq::net::TcpListener::bind("127.0.0.1:0").await;
+                let Ok(listener) = listener else { return "an error" };
+                listener.accept().await.map_or("an error", |_| "a connection")
+            })
+        });
+        (0..2).for_each(|_| begun.recv_timeout(PATIENCE).expect("they start"));
+        thread::sleep(Duration::from_millis(20));
+        let (done, is_done) = mpsc::channel();
+        thread::spawn(move || {
+            drop(runtime);
+            done.send(()).expect("it is waited for");
+        });
+        let mut said = [(); 2].map(|()| ended.recv_timeout(PATIENCE).expect("they end"));
+        said.sort_unstable();
+        assert_eq!(said, ["a panic", "an error"]);
+        is_done.recv_timeout(PATIENCE).expect("the runtime ends");
     }
 
     /// Tasks that wait are dropped, and their handles say so.

@@ -77,7 +77,12 @@ impl Monitor {
 /// Starts the monitor.
 pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
     let thread = shared.clone();
-    shared.spawn_thread("cmwq/monitor".into(), 256 << 10, move || Round::new(&thread).run())
+    shared.spawn_thread("cmwq/monitor".into(), 256 << 10, move || {
+        Round::new(&thread).run();
+        // No task is left, and the workers leave. A closure of spawn_blocking or a hook that waits for
+        // a socket or a timer would do so for ever, and the end of the runtime for its thread.
+        thread.all_cores().for_each(Core::close);
+    })
 }
 
 /// What the last look at a core found.

@@ -327,8 +327,8 @@ impl Core {
         guard.is_some().then_some(DriverGuard(guard))
     }
 
-    /// The last thread of the runtime has ended: whoever still waits for a socket or a timer of this
-    /// core, from outside, is woken and gets an error or a panic.
+    /// The runtime has stopped: whoever still waits for a socket or a timer of this core, from outside
+    /// or on a blocking thread, is woken and gets an error or a panic. A second time does nothing.
     pub(crate) fn close(&self) {
         let driver = lock(&self.driver).take();
         // Wakes; outside of the lock.
