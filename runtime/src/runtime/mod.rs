@@ -9,9 +9,10 @@
 //! Running, closing, stopped. *Closing* refuses new tasks and aborts all others; the workers go on
 //! as usual, so futures are dropped by pollers on their cores, timers and I/O work, and a drop that
 //! blocks is taken over like any other block. When the last task is gone the runtime is *stopped* and
-//! its threads end. Nothing has to be done in a special way, and nothing hangs but on a task that
-//! never returns: [`Runtime::shutdown_timeout`] leaves that one behind, with the memory that it still
-//! uses.
+//! its threads end; its timers and sockets do too, so that a closure of `spawn_blocking` that waits
+//! for one gets a panic or an error. Nothing has to be done in a special way, and nothing hangs but on
+//! a task that never returns: [`Runtime::shutdown_timeout`] leaves that one behind, with the memory
+//! that it still uses.
 
 mod block_on;
 mod build;

@@ -33,7 +33,9 @@ use std::time::Duration;
 /// unhandled panic does so.
 ///
 /// When the runtime of the queue shuts down, what is pending is not executed (as if it were
-/// cancelled), and queueing returns `false` from then on. The work can go on in another runtime.
+/// cancelled), and queueing returns `false` from then on. The work can go on in another runtime. While
+/// a task that blocks keeps the old one alive it may stay pending there; [`cancel`](Work::cancel) takes
+/// it back. And the other way round, a runtime waits for an execution elsewhere of what is pending in it.
 ///
 /// # Examples
 ///
