@@ -85,30 +85,42 @@ pub async fn poll_once(future: &mut (impl Future + Unpin)) {
 }
 
 /// A task that waits for its gate, and then tells whether it is run as urgent.
-pub struct Gated {
+pub struct Gated<T = bool> {
     /// Lets it go on.
     pub gate: oneshot::Sender<()>,
-    /// Was it urgent then?
-    pub seen: oneshot::Receiver<bool>,
+    /// Was it urgent then? Or another look.
+    pub seen: oneshot::Receiver<T>,
     /// The task.
     pub handle: JoinHandle<()>,
 }
 
 /// Spawns one, which may not have run yet.
 pub fn gated(queue: &impl Queue) -> Gated {
-    gated_task(queue, || {})
+    gated_task(queue, || {}, is_urgent)
 }
 
 /// Spawns one, and waits until it waits: a worker that is about to poll it for the first time would run
 /// it as it was queued.
 pub async fn waiting(queue: &impl Queue) -> Gated {
+    waiting_to_look(queue, is_urgent).await
+}
+
+/// The same with another look around than whether it is urgent.
+pub async fn waiting_to_look<T: Send + 'static>(
+    queue: &impl Queue,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Gated<T> {
     let (tell, begun) = oneshot::channel();
-    let gated = gated_task(queue, || tell.send(()).expect("it is waited for"));
+    let gated = gated_task(queue, || tell.send(()).expect("it is waited for"), look);
     begun.await.unwrap();
     gated
 }
 
-fn gated_task(queue: &impl Queue, begins: impl FnOnce() + Send + 'static) -> Gated {
+fn gated_task<T: Send + 'static>(
+    queue: &impl Queue,
+    begins: impl FnOnce() + Send + 'static,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Gated<T> {
     let ((gate, mut wait), (tell, seen)) = (oneshot::channel(), oneshot::channel());
     let mut begins = Some(begins);
     let handle = queue.spawn(async move {
@@ -123,7 +135,7 @@ fn gated_task(queue: &impl Queue, begins: impl FnOnce() + Send + 'static) -> Gat
             Poll::Pending
         });
         waits.await;
-        let _ = tell.send(is_urgent());
+        let _ = tell.send(look());
     });
     Gated { gate, seen, handle }
 }

@@ -6,7 +6,9 @@
 use cmwq::runtime::{Builder, Pin};
 use cmwq::sync::oneshot;
 use cmwq::{Work, Workqueue};
-use cmwq_tests::inherit::{Fixture, Gated, awaiting, gated, is_urgent, poll_once, waiting};
+use cmwq_tests::inherit::{
+    Fixture, Gated, awaiting, gated, is_urgent, poll_once, waiting, waiting_to_look,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -356,11 +358,7 @@ fn an_unbound_queue_and_an_ordered_one() {
                     .map(|name| name.split_once(':').map_or(name, |(pool, _)| pool).to_owned())
             };
             let before = queue.spawn(async move { name() }).await.unwrap();
-            let ((gate, wait), (tell, seen)) = (oneshot::channel(), oneshot::channel());
-            let handle = queue.spawn(async move {
-                let _: Result<(), _> = wait.await;
-                tell.send(name()).unwrap();
-            });
+            let Gated { gate, seen, handle } = waiting_to_look(&queue, name).await;
             let waiter = awaiting(&fixture.high, handle).await;
             gate.send(()).unwrap();
             assert_ne!(seen.await.unwrap(), before, "another pool runs it");
