@@ -276,6 +276,30 @@ async fn a_lower_limit_holds_for_those_that_begin_later() {
     assert!(ordered.set_min_active(1).is_err());
 }
 
+#[cmwq::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_limits_of_an_unbound_queue_hold_nothing_back() {
+    // More than the least part of a node, all in progress at the same time.
+    let all_at_once = async |queue: &Workqueue| {
+        let barrier = Arc::new(cmwq::sync::Barrier::new(20));
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let barrier = barrier.clone();
+                queue.spawn(async move { barrier.wait().await.is_leader() })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    };
+    for max in [usize::MAX, 1 << (usize::BITS - 1)] {
+        let queue = Workqueue::builder().unbound().max_active(max).build().unwrap();
+        all_at_once(&queue).await;
+        let queue = Workqueue::builder().unbound().max_active(1).build().unwrap();
+        queue.set_max_active(max).unwrap();
+        all_at_once(&queue).await;
+    }
+}
+
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_least_part_of_a_node_can_be_changed() {
     let queue = Workqueue::builder().name("parts").unbound().max_active(16).min_active(2);

@@ -58,7 +58,9 @@ impl Limits {
     /// A node's part of `max`.
     fn part(self, max: usize, node_cpus: usize, cpus: usize) -> usize {
         let min = self.min.unwrap_or(MIN_ACTIVE).min(max);
-        (max * node_cpus).div_ceil(cpus.max(1)).clamp(min, max)
+        // A limit may be as large as `usize` goes.
+        let part = (max as u128 * node_cpus as u128).div_ceil(cpus.max(1) as u128);
+        usize::try_from(part).unwrap_or(max).clamp(min, max)
     }
 
     /// Shares the limit out over nodes, by the CPUs that the queue may use now.
@@ -86,5 +88,15 @@ mod tests {
         assert_eq!(part(4, None, 1, 4), 4, "which is not more than the limit");
         assert_eq!(part(16, Some(2), 1, 4), 4);
         assert_eq!(part(16, Some(2), 0, 4), 2, "a node without CPUs of the queue");
+    }
+
+    #[test]
+    fn a_part_of_the_largest_limit_does_not_overflow() {
+        let part = |max, own, cpus| Limits { max: Some(max), min: None }.part(max, own, cpus);
+        const HALF: usize = 1 << (usize::BITS - 1);
+        assert_eq!(part(usize::MAX, 4, 4), usize::MAX);
+        assert_eq!(part(usize::MAX, 1, 2), usize::MAX / 2 + 1, "rounded up");
+        assert_eq!(part(HALF, 2, 2), HALF);
+        assert_eq!(part(HALF, 2, 4), HALF / 2);
     }
 }
