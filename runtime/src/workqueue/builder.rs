@@ -213,7 +213,7 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Outside of a runtime; and as [`build_on`](Self::build_on).
     #[track_caller]
     pub fn build(self) -> Result<Workqueue, BuildError> {
         self.build_on(&Handle::current())
@@ -224,8 +224,13 @@ impl Builder {
     /// # Errors
     ///
     /// As [`build`](Self::build).
+    ///
+    /// # Panics
+    ///
+    /// In a process that was forked from the one that built the runtime: it has none of its threads.
     pub fn build_on(self, handle: &Handle) -> Result<Workqueue, BuildError> {
         self.check()?;
+        handle.shared.assert_not_forked();
         // Later than here is as after the build: the queue cancels what comes.
         if handle.shared.is_closing() {
             return Err(BuildError::shutdown(self.name_or_default(), "be built"));

@@ -23,7 +23,9 @@ impl System {
 }
 
 fn get(which: System) -> Workqueue {
-    match get_of(which, &Handle::current().shared) {
+    let shared = Handle::current().shared;
+    shared.assert_not_forked();
+    match get_of(which, &shared) {
         Ok(queue) => Workqueue::new(queue),
         Err(error) => panic!("a system workqueue was used for the first time, and {error}"),
     }

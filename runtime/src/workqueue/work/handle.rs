@@ -165,8 +165,7 @@ impl Work {
     }
 
     fn queue_at(&self, queue: &Workqueue, place: Place) -> bool {
-        queue.queue.common.shared.assert_not_forked();
-        self.inner.control.queue(&self.inner.task, &mut Destination::new(queue, place))
+        self.inner.control.queue(&self.inner.task, &mut destination(queue, place))
     }
 
     /// Queues the work when `delay` has passed; a delay of zero is none. It is pending meanwhile.
@@ -192,7 +191,7 @@ impl Work {
     /// # }
     /// ```
     pub fn queue_delayed(&self, queue: &Workqueue, delay: Duration) -> bool {
-        let target = Destination::new(queue, Place::Local);
+        let target = destination(queue, Place::Local);
         self.inner.control.queue_delayed(&self.inner.task, target, delay)
     }
 
@@ -201,7 +200,7 @@ impl Work {
     ///
     /// A disabled work stays idle.
     pub fn mod_delayed(&self, queue: &Workqueue, delay: Duration) -> bool {
-        let target = Destination::new(queue, Place::Local);
+        let target = destination(queue, Place::Local);
         self.inner.control.mod_delayed(&self.inner.task, target, delay)
     }
 
@@ -373,6 +372,12 @@ impl fmt::Debug for Work {
             .field("running", &self.is_running())
             .finish_non_exhaustive()
     }
+}
+
+/// Where to queue. In a forked child nothing would ever run.
+fn destination(queue: &Workqueue, place: Place) -> Destination {
+    queue.queue.common.shared.assert_not_forked();
+    Destination::new(queue, place)
 }
 
 /// Takes the `disable` of a `cancel_sync` back.
