@@ -162,7 +162,7 @@ where
             // SAFETY: JOIN_WAKER is clear, so the slot is the handle's.
             unsafe { (*slot).replace(waker) }
         });
-        drop(previous);
+        contain(|| drop(previous));
         if self.raw().state().publish_join_waker() {
             return true;
         }
@@ -170,7 +170,7 @@ where
             // SAFETY: it was not published.
             unsafe { (*slot).take() }
         });
-        drop(unused);
+        contain(|| drop(unused));
         false
     }
 

@@ -8,7 +8,7 @@ use std::future::{Future, pending, poll_fn, ready};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// Polls a handle once.
 fn poll<T>(handle: &mut JoinHandle<T>, waker: &Waker) -> Poll<Result<T, JoinError>> {
@@ -88,6 +88,31 @@ fn the_last_of_several_join_wakers_is_woken() {
     assert_eq!((first.get(), second.get()), (0, 1));
     drop(handle);
     assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1));
+    mock.assert_all_gone();
+}
+
+#[test]
+fn panic_in_the_drop_of_the_previous_join_waker() {
+    struct Previous {
+        _held: PanicsOnDrop,
+    }
+
+    impl Wake for Previous {
+        fn wake(self: Arc<Self>) {
+            unreachable!("another waker has replaced it");
+        }
+    }
+
+    let mock = Mock::new();
+    let mut handle = mock.spawn(async { 42 });
+    let previous = Waker::from(Arc::new(Previous { _held: PanicsOnDrop(mock.ledger().track()) }));
+    assert!(poll(&mut handle, &previous).is_pending());
+    drop(previous);
+    let (count, waker) = WakeCount::new();
+    assert!(poll(&mut handle, &waker).is_pending(), "the drop is not its panic");
+    mock.run();
+    assert_eq!(count.get(), 1);
+    assert_eq!(output(handle).unwrap(), 42);
     mock.assert_all_gone();
 }
 
