@@ -4,6 +4,7 @@ use cmwq::time::{self, Duration, Instant};
 use cmwq_tests::{Case, Watchdog, run};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Wake, Waker};
 
 /// Time passes by itself when nothing else can happen, and only then.
 #[cmwq::test(start_paused = true)]
@@ -63,6 +64,31 @@ async fn advance_fires_what_is_due() {
         cmwq::task::yield_now().await;
     }
     assert_eq!(count(&fired), 5);
+}
+
+#[cmwq::test(start_paused = true)]
+async fn advance_goes_on_after_a_waker_that_panics() {
+    struct Counts(AtomicU64);
+
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            if self.0.fetch_add(1, Ordering::SeqCst) == 2 {
+                panic!("the third wake");
+            }
+        }
+    }
+
+    let _watchdog = Watchdog::start("advance_goes_on_after_a_waker_that_panics");
+    let counts = Arc::new(Counts(AtomicU64::new(0)));
+    let waker = Waker::from(counts.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut sleeps: Vec<_> =
+        (1..=5).map(|n| Box::pin(time::sleep(Duration::from_millis(n)))).collect();
+    for sleep in &mut sleeps {
+        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+    }
+    time::advance(Duration::from_millis(10)).await;
+    assert_eq!(counts.0.load(Ordering::SeqCst), 5);
 }
 
 /// A body that has lost its core, and wakes itself again and again, has something to do.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::entry::LATEST;
 use super::{Instant, Timers, now_ns};
+use crate::contain::contain;
 use crate::context::with_timers;
 use crate::sync_types::{Mutex, lock};
 
@@ -258,7 +259,7 @@ pub async fn advance(duration: Duration) {
         panic!("`time::advance()`: time is not paused; call `time::pause()` first");
     }
     for timers in clock.test.timers() {
-        timers.fire(now_ns(), &mut |waker| waker.wake());
+        timers.fire(now_ns(), &mut |waker| contain(|| waker.wake()));
     }
     let mut yielded = false;
     std::future::poll_fn(|cx| {
