@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Wake, Waker};
 
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Time passes by itself when nothing else can happen, and only then.
 #[cmwq::test(start_paused = true)]
 async fn advances_when_idle() {
@@ -89,6 +91,24 @@ async fn advance_goes_on_after_a_waker_that_panics() {
     }
     time::advance(Duration::from_millis(10)).await;
     assert_eq!(counts.0.load(Ordering::SeqCst), 5);
+}
+
+#[cmwq::test(start_paused = true)]
+async fn advance_refuses_to_go_to_the_end_of_the_clock() {
+    let _watchdog = Watchdog::start("advance_refuses_to_go_to_the_end_of_the_clock");
+    let start = Instant::now();
+    for too_far in [Duration::MAX, Duration::from_nanos(u64::MAX), 300 * YEAR] {
+        let refused = cmwq::spawn(time::advance(too_far)).await.expect_err("a panic").into_panic();
+        let message = refused.downcast::<String>().expect("a formatted message");
+        assert!(message.contains(&format!("advance({too_far:?})")), "{message}");
+        assert!(message.contains("further; advance by less"), "{message}");
+        assert_eq!(start.elapsed(), Duration::ZERO, "time has not moved");
+    }
+    time::advance(100 * YEAR).await;
+    assert_eq!(start.elapsed(), 100 * YEAR);
+    let late = Instant::now();
+    time::timeout(YEAR, std::future::pending::<()>()).await.expect_err("time goes on");
+    assert!(late.elapsed() >= YEAR);
 }
 
 /// A body that has lost its core, and wakes itself again and again, has something to do.

@@ -15,6 +15,17 @@ use crate::sync_types::{Mutex, lock};
 /// Whether any clock of the process was ever paused: until then `Instant::now` asks nobody.
 static EVER_PAUSED: AtomicBool = AtomicBool::new(false);
 
+/// [`advance`] moves the clock to here at the latest, 292 years of uptime. As long again is left for
+/// timers: at the end of the clock none could wait. It is also what [`resume`] can be ahead.
+const FURTHEST: u64 = i64::MAX as u64;
+
+/// Why a clock was not moved.
+enum Refused {
+    NotPaused,
+    /// It goes only this much further.
+    TooFar(Duration),
+}
+
 /// The part of a [`Clock`] that is there for tests.
 pub(super) struct TestClock {
     /// Whether this clock was ever paused. Until then its time is `CLOCK_MONOTONIC`.
@@ -124,13 +135,20 @@ impl Clock {
         resumed
     }
 
-    /// Moves a paused clock forward. False if it is not paused.
-    fn advance(&self, duration: Duration) -> bool {
+    /// Moves a paused clock forward, or leaves it where it is.
+    fn advance(&self, duration: Duration) -> Result<(), Refused> {
         let by = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.test.change(|time| match time {
-            Time::Running { .. } => None,
-            Time::Paused { at } => Some(Time::Paused { at: at.saturating_add(by).min(LATEST) }),
-        })
+        let mut refused = Refused::NotPaused;
+        let moved = self.test.change(|time| {
+            let Time::Paused { at } = time else { return None };
+            let left = FURTHEST.saturating_sub(at);
+            if by > left {
+                refused = Refused::TooFar(Duration::from_nanos(left));
+                return None;
+            }
+            Some(Time::Paused { at: at + by })
+        });
+        if moved { Ok(()) } else { Err(refused) }
     }
 
     /// Moves a paused clock to `ns` (clock nanoseconds), unless it is already later. The caller
@@ -234,7 +252,8 @@ pub fn resume() {
 ///
 /// # Panics
 ///
-/// If time is not paused, or outside of a runtime.
+/// If time is not paused, or outside of a runtime; or if it would be more than 292 years after the start
+/// of the machine: a clock at its end could make no timer wait. Time has not moved then.
 ///
 /// # Cancel safety
 ///
@@ -255,8 +274,15 @@ pub fn resume() {
 /// ```
 pub async fn advance(duration: Duration) {
     let clock = current_clock("advance");
-    if !clock.advance(duration) {
-        panic!("`time::advance()`: time is not paused; call `time::pause()` first");
+    match clock.advance(duration) {
+        Ok(()) => {}
+        Err(Refused::NotPaused) => {
+            panic!("`time::advance()`: time is not paused; call `time::pause()` first")
+        }
+        Err(Refused::TooFar(left)) => panic!(
+            "`time::advance({duration:?})`: the clock goes no more than {left:?} further; advance by \
+             less"
+        ),
     }
     for timers in clock.test.timers() {
         timers.fire(now_ns(), &mut |waker| contain(|| waker.wake()));
