@@ -334,6 +334,31 @@ fn options() {
 }
 
 #[test]
+fn a_time_to_linger_is_rounded_up_to_what_the_option_holds() {
+    block_on(async {
+        let (client, _server) = pair().await;
+        let socket = TcpSocket::new_v4().unwrap();
+        let most = Duration::from_secs(i32::MAX as u64);
+        let cases = [
+            (Duration::from_nanos(1), Duration::from_secs(1)),
+            (Duration::from_millis(2500), Duration::from_secs(3)),
+            (most, most),
+            (most + Duration::from_nanos(1), most),
+            (Duration::MAX, most),
+        ];
+        for (asked, set) in cases {
+            client.set_linger(Some(asked)).unwrap();
+            socket.set_linger(Some(asked)).unwrap();
+            assert_eq!(client.linger().unwrap(), Some(set), "{asked:?}");
+            assert_eq!(socket.linger().unwrap(), Some(set), "{asked:?}");
+        }
+        // A close of these would wait.
+        client.set_linger(None).unwrap();
+        assert_eq!(client.linger().unwrap(), None);
+    });
+}
+
+#[test]
 fn sockets_under_construction() {
     block_on(async {
         let socket = TcpSocket::new_v4().unwrap();

@@ -1,5 +1,6 @@
 //! A TCP socket before it connects or listens.
 
+use super::stream::linger_seconds;
 use super::{TcpListener, TcpStream};
 use crate::driver;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -209,14 +210,15 @@ impl TcpSocket {
         self.socket.tclass_v6()
     }
 
-    /// Sets how long a close lingers for data that was not sent yet, in whole seconds; the thread that
-    /// closes waits for it.
+    /// Sets how long a close lingers for data that was not sent yet; the thread that closes waits for
+    /// it. The option has whole seconds: a part of one counts as one, and more than it can hold
+    /// (`c_int::MAX`, 68 years) as that.
     ///
     /// # Errors
     ///
     /// Those of `setsockopt`.
     pub fn set_linger(&self, duration: Option<Duration>) -> io::Result<()> {
-        self.socket.set_linger(duration)
+        self.socket.set_linger(duration.map(linger_seconds))
     }
 
     /// Makes a close throw away what was not sent and reset the connection.

@@ -7,6 +7,7 @@ use crate::io::{Interest, Ready};
 use crate::net::addr::{ToSocketAddrs, no_address};
 use crate::source::Source;
 use socket2::SockRef;
+use std::ffi::c_int;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -278,7 +279,8 @@ impl TcpStream {
         SockRef::from(self).linger()
     }
 
-    /// Sets how long a close lingers, in whole seconds; `None` for a close that does not wait.
+    /// Sets how long a close lingers; `None` for a close that does not wait. The option has whole
+    /// seconds: a part of one counts as one, and more than it can hold (`c_int::MAX`, 68 years) as that.
     ///
     /// With a time other than zero the drop of the stream blocks its thread for up to that time. In
     /// cmwq the core goes on meanwhile.
@@ -287,7 +289,7 @@ impl TcpStream {
     ///
     /// Those of `setsockopt`.
     pub fn set_linger(&self, duration: Option<Duration>) -> io::Result<()> {
-        SockRef::from(self).set_linger(duration)
+        SockRef::from(self).set_linger(duration.map(linger_seconds))
     }
 
     /// Makes a close throw away what was not sent and reset the connection.
@@ -343,4 +345,10 @@ impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.get().fmt(f)
     }
+}
+
+/// A time as `SO_LINGER` takes it. Not rounded down: zero would be a reset that loses data.
+pub(super) fn linger_seconds(duration: Duration) -> Duration {
+    let seconds = duration.as_secs().saturating_add((duration.subsec_nanos() > 0).into());
+    Duration::from_secs(seconds.min(c_int::MAX as u64))
 }
