@@ -154,6 +154,19 @@ fn vectored() {
 }
 
 #[test]
+fn an_empty_buffer_asks_whether_there_is_something() {
+    block_on(async {
+        let (client, mut server) = pair().await;
+        let nothing = client.try_read(&mut []).unwrap_err();
+        assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+        server.write_all(b"x").await.unwrap();
+        assert_eq!(client.peek(&mut []).await.unwrap(), 0);
+        assert_eq!(client.try_read(&mut []).unwrap(), 0);
+        assert_eq!(client.try_read(&mut [0]).unwrap(), 1);
+    });
+}
+
+#[test]
 fn peek_leaves_the_data() {
     block_on(async {
         let (mut client, mut server) = pair().await;

@@ -16,7 +16,7 @@ const IOV_MAX: usize = 1024;
 
 impl TcpStream {
     /// Reads what is there without taking it away; waits until there is something. Returns the number
-    /// of bytes, 0 at the end of the stream.
+    /// of bytes, 0 at the end of the stream. With an empty `buf` it is 0 too, and waits all the same.
     ///
     /// # Cancel safety
     ///
@@ -29,12 +29,12 @@ impl TcpStream {
         self.source.async_io(Interest::READABLE, |stream| stream.peek(buf)).await
     }
 
-    /// Reads what is there, without waiting. Returns the number of bytes, 0 at the end of the stream
-    /// or when `buf` is empty.
+    /// Reads what is there, without waiting. Returns the number of bytes, 0 at the end of the stream.
+    /// With an empty `buf` it is 0 too where there is something.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` when there is nothing; those of `recv`.
+    /// `WouldBlock` when there is nothing, also with an empty `buf`; those of `recv`.
     pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         self.source.try_io(Interest::READABLE, |mut stream| stream.read(buf))
     }
