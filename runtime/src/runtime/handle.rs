@@ -31,7 +31,10 @@ pub struct Handle {
 
 /// While it is held, the thread is in a runtime: `cmwq::spawn`, timers and sockets work.
 ///
-/// Guards have to be dropped in the reverse order of their making.
+/// Guards have to be dropped in the reverse order of their making. The drop of one puts back what the
+/// thread was in when it was made: in another order the thread is then in the wrong runtime, or stays in
+/// one with no guard left. One that is forgotten leaves the thread in its runtime, and keeps that
+/// runtime's memory. On a worker either lasts as long as the thread lives, for all tasks that it polls.
 #[must_use = "the runtime is left when the guard is dropped"]
 pub struct EnterGuard<'a> {
     _enter: context::Enter,
@@ -68,7 +71,8 @@ impl Handle {
         context::current().map(|shared| Handle { shared }).ok_or_else(TryCurrentError::new)
     }
 
-    /// Enters the runtime on this thread until the guard is dropped.
+    /// Enters the runtime on this thread until the guard is dropped; see [`EnterGuard`] for the order of
+    /// several.
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard {
             _enter: context::enter(&self.shared, self.shared.any_core()),
