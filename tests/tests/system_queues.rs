@@ -92,3 +92,11 @@ async fn code_that_is_generic_over_executors_spawns_on_them() {
     queue.flush().await;
     assert_eq!(queue.stats().total, 1);
 }
+
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_that_is_destroyed_is_not_made_anew() {
+    wq::system().destroy().await;
+    assert!(wq::system().spawn(async {}).await.unwrap_err().is_rejected());
+    assert!(wq::schedule_on_each_cpu(|| ()).await.is_err());
+    wq::system_long().spawn(async {}).await.expect("the others go on");
+}

@@ -125,6 +125,13 @@ async fn a_drain_that_is_dropped_ends() {
 }
 
 #[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_drain_that_is_forgotten_keeps_the_queue_closed() {
+    let queue = Workqueue::builder().build().unwrap();
+    std::mem::forget(queue.drain());
+    assert!(queue.spawn(async {}).await.unwrap_err().is_rejected());
+}
+
+#[cmwq::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_destroyed_queue_takes_nothing_any_more() {
     let queue = Workqueue::builder().name("gone").build().unwrap();
     let other = queue.clone();

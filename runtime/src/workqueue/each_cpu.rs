@@ -48,9 +48,9 @@ impl Queue {
 ///
 /// # Errors
 ///
-/// `f` panicked, or did not run because the runtime shuts down or the system queue is drained. It is
-/// the error of the first such CPU, and the others have been waited for. (The kernel's fails only
-/// without memory.)
+/// `f` panicked, or did not run because the runtime shuts down or the system queue is drained or was
+/// destroyed. It is the error of the first such CPU, and the others have been waited for. (The kernel's
+/// fails only without memory.)
 ///
 /// # Panics
 ///
@@ -143,7 +143,7 @@ where
 /// # Errors
 ///
 /// No worker of the runtime serves that CPU; `f` panicked; or it did not run because the runtime shuts
-/// down or the system queue is drained.
+/// down or the system queue is drained or was destroyed.
 ///
 /// # Panics
 ///

@@ -147,8 +147,10 @@ impl Workqueue {
     /// Waits until the queue is empty. Meanwhile it takes only what its own items queue; what comes
     /// from outside is rejected. Wakes are never refused, nor is what is inactive already.
     ///
-    /// It begins with the call, and ends when the future is done or dropped. While items go on queueing
-    /// others it goes on too, with a warning at the 10th and at each 100th round.
+    /// It begins with the call, not with the first poll, and ends when the future is done or dropped. A
+    /// future that is kept and not polled, or forgotten, keeps the queue closed, the latter for ever.
+    /// While items go on queueing others it goes on too, with a warning at the 10th and at each 100th
+    /// round.
     pub fn drain(&self) -> impl Future<Output = ()> + Send + 'static {
         Draining::begin(&self.queue, false).run()
     }
@@ -161,6 +163,9 @@ impl Workqueue {
 
     /// As [`drain`](Self::drain), for good: the queue, which other handles may still refer to, takes
     /// nothing from outside any more, even if the future is dropped early.
+    ///
+    /// Also the queues that every runtime has (as [`system`](crate::workqueue::system)) can be
+    /// destroyed, with all that depends on them; see there.
     pub fn destroy(self) -> impl Future<Output = ()> + Send + 'static {
         Draining::begin(&self.queue, true).run()
     }

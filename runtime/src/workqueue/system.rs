@@ -61,6 +61,11 @@ fn get_of(which: System, shared: &Arc<Shared>) -> Result<Arc<Queue>, BuildError>
 /// `cmwq::spawn` does not use it: that goes to the runtime's default queue, which has no limit, no
 /// order and no flush, and whose tasks may be stolen by idle cores.
 ///
+/// All of the runtime share it, as the other queues of this kind, and no new one is made:
+/// [`destroy`](Workqueue::destroy) of one is for good and for the whole runtime. This one is also that of
+/// [`work_on_cpu`](super::work_on_cpu) and [`schedule_on_each_cpu`](super::schedule_on_each_cpu), which fail while it is
+/// drained, and from its destruction on.
+///
 /// # Panics
 ///
 /// Outside of a runtime; or if the operating system refuses what a queue needs, at its first use.
