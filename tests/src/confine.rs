@@ -31,6 +31,14 @@ pub fn unprivileged() -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// The nice value of the calling thread.
+///
+/// # Panics
+/// When the kernel does not say.
+pub fn nice() -> i32 {
+    rustix::process::getpriority_process(None).expect("a thread may ask for its own")
+}
+
 /// Gives up every capability of the calling thread, for good.
 ///
 /// # Errors

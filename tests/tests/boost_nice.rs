@@ -4,18 +4,13 @@
 use cmwq::Workqueue;
 use cmwq::runtime::{Builder, Runtime};
 use cmwq::task::JoinHandle;
+use cmwq_tests::confine::nice;
 use cmwq_tests::inherit::Queue;
 use cmwq_tests::{finish, run, skip, until};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 const NEVER: Duration = Duration::from_secs(3600);
-
-/// Of the calling thread.
-fn nice() -> i32 {
-    // SAFETY: reads one number of the calling thread.
-    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
-}
 
 /// May the process lower nice values?
 fn is_permitted() -> bool {

@@ -2,17 +2,13 @@
 
 use cmwq::Workqueue;
 use cmwq_tests::child::{Prepare, in_child};
+use cmwq_tests::confine::nice;
 use cmwq_tests::{Case, confine, finish, run, until};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
-
-/// The nice value of the calling thread.
-fn nice() -> i32 {
-    // SAFETY: reads one number of the calling thread.
-    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
-}
 
 /// Whose nice value was refused, one for each report.
 #[derive(Clone, Default)]
@@ -41,10 +37,8 @@ fn refusals_are_shown_and_reported_once() {
     let name = "refusals_are_shown_and_reported_once";
     run(name, || {
         let no_nice = || {
-            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            // SAFETY: the pointer is to a limit that outlives the call.
-            let rc = unsafe { libc::setrlimit(libc::RLIMIT_NICE, &raw const none) };
-            if rc < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+            let none = Rlimit { current: Some(0), maximum: Some(0) };
+            Ok(setrlimit(Resource::Nice, none)?)
         };
         let prepare = Prepare::new().step(no_nice).step(confine::unprivileged);
         in_child(name, prepare, || {

@@ -145,9 +145,7 @@ fn turns_of_sixteen_and_a_nice_value_of_minus_twenty() {
             queue.spawn_on(core, async move {
                 // Longer in all than it takes until both pools have called.
                 thread::sleep(Duration::from_millis(1));
-                // SAFETY: reads one number of the calling thread.
-                let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
-                order.lock().expect("no panic").push((core, nice));
+                order.lock().expect("no panic").push((core, confine::nice()));
             })
         };
         let tasks: Vec<_> = (0..2 * EACH).map(|number| item(number % 2)).collect();

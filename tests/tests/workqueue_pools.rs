@@ -5,6 +5,7 @@ use cmwq::net::{TcpListener, TcpStream};
 use cmwq::runtime::{Builder, Detector, Runtime};
 use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
+use cmwq_tests::confine::nice;
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::{Block, confine, finish, run, skip, until};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,12 +21,6 @@ fn one_core() -> Runtime {
 
 fn thread_name() -> String {
     std::thread::current().name().unwrap_or_default().to_owned()
-}
-
-/// The nice value of the calling thread.
-fn nice() -> i32 {
-    // SAFETY: reads one number of the calling thread.
-    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
 }
 
 /// Where an item runs: thread, allowed CPUs, nice value.
