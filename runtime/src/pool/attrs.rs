@@ -71,7 +71,12 @@ impl Current {
     pub(super) fn new(attrs: PoolAttrs, cpu_limit: usize) -> Self {
         let covers = AtomicBits::new(cpu_limit);
         attrs.cpus.iter().for_each(|cpu| covers.insert(cpu));
-        Self { attrs: Mutex::new(attrs), covers, version: AtomicU64::new(1), nice: GotNice::new() }
+        Self {
+            attrs: Mutex::new(attrs),
+            covers,
+            version: AtomicU64::new(1),
+            nice: GotNice::default(),
+        }
     }
 
     pub(super) fn get(&self) -> PoolAttrs {

@@ -10,10 +10,6 @@ impl GotNice {
     /// No nice value.
     const NONE: i32 = i32::MAX;
 
-    pub(crate) const fn new() -> Self {
-        Self(AtomicI32::new(Self::NONE))
-    }
-
     /// Nobody has asked.
     pub(super) fn forget(&self) {
         self.0.store(Self::NONE, Ordering::Relaxed);
@@ -32,6 +28,12 @@ impl GotNice {
     /// What the thread has instead, if this value was refused.
     pub(crate) fn instead_of(&self, wanted: i32) -> Option<i32> {
         self.get().filter(|&got| got > wanted)
+    }
+}
+
+impl Default for GotNice {
+    fn default() -> Self {
+        Self(AtomicI32::new(Self::NONE))
     }
 }
 

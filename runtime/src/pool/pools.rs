@@ -97,7 +97,7 @@ impl Pools {
             site,
             high: (0..cores).map(|_| OnceLock::new()).collect(),
             unbound: Mutex::new(Vec::new()),
-            high_nice: GotNice::new(),
+            high_nice: GotNice::default(),
             nice_reports: NiceReports::default(),
         }
     }

@@ -201,12 +201,10 @@ impl WorkerPool {
     }
 
     /// Reports that, once for all pools of the kind. A subscriber is user code.
-    pub(crate) fn report_refused_nice(&self, shared: &Shared) {
-        if let Some((wanted, got)) = self.refused_nice(shared) {
-            let is_unbound = self.kind == PoolKind::Unbound;
-            let who = if is_unbound { Asks::Unbound } else { Asks::HighPriority };
-            shared.pools.nice_reports.report(who, wanted, got);
-        }
+    pub(crate) fn report_refused_nice(&self, shared: &Shared, wanted: i32, got: i32) {
+        let is_unbound = self.kind == PoolKind::Unbound;
+        let who = if is_unbound { Asks::Unbound } else { Asks::HighPriority };
+        shared.pools.nice_reports.report(who, wanted, got);
     }
 
     /// The calling thread, a worker that was woken, goes back to the pool's CPUs; see `attrs`. Returns

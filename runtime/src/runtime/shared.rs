@@ -430,7 +430,8 @@ impl Shared {
         self.finish_if_deserted();
     }
 
-    /// The last thread of a stopped runtime has ended: closes drivers and wheels, once.
+    /// The last thread of a stopped runtime has ended: closes drivers and wheels, if there was no monitor
+    /// to do it, and lets those go on who wait for the end.
     fn finish_if_deserted(&self) {
         let deserted = self.has_stopped()
             && self

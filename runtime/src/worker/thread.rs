@@ -72,8 +72,9 @@ fn work(seat: Seat, cpus: Changes) {
     }
     crate::context::with_worker(&local, || {
         local.in_user_caught(|| shared.names.prepare(&shared.config.naming));
-        if local.core().pool.refused_nice(&shared).is_some() {
-            local.in_user_caught(|| local.core().pool.report_refused_nice(&shared));
+        let pool = &local.core().pool;
+        if let Some((wanted, got)) = pool.refused_nice(&shared) {
+            local.in_user_caught(|| pool.report_refused_nice(&shared, wanted, got));
         }
         local.hook(|hooks| hooks.on_start.as_ref());
         local.work(&mut NoMain);

@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// Written by the rescuer's thread, read by reports.
+#[derive(Default)]
 pub(crate) struct Sight {
     /// 0 before the thread has begun.
     tid: AtomicI32,
@@ -17,19 +18,6 @@ pub(crate) struct Sight {
     location: AtomicPtr<Location<'static>>,
     /// When that poll began, CLOCK_MONOTONIC ns.
     since: AtomicU64,
-}
-
-impl Default for Sight {
-    fn default() -> Self {
-        Self {
-            tid: AtomicI32::new(0),
-            nice: GotNice::new(),
-            core: AtomicUsize::new(0),
-            task: AtomicU64::new(0),
-            location: AtomicPtr::default(),
-            since: AtomicU64::new(0),
-        }
-    }
 }
 
 impl Sight {
