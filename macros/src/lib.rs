@@ -44,7 +44,7 @@ use proc_macro::TokenStream;
 /// | argument | value | default |
 /// |---|---|---|
 /// | `flavor` | `"multi_thread"` or `"current_thread"` | `"multi_thread"` |
-/// | `worker_threads` | number of cores that the runtime uses, 1 or more; `multi_thread` only | as many as the process may use |
+/// | `worker_threads` | number of cores that the runtime uses, 1 to 8192; `multi_thread` only | as many as the process may use |
 /// | `start_paused` | `true` or `false`: the clock starts paused; `current_thread` only, needs the feature `test-util` of `cmwq` | `false` |
 /// | `unhandled_panic` | `"ignore"` or `"shutdown_runtime"`: what a panic in a spawned task does | `"ignore"` |
 /// | `crate` | path of the `cmwq` crate as a string, for crates that re-export it | `"::cmwq"` |

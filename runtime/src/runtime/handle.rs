@@ -83,6 +83,10 @@ impl Handle {
     /// Spawns a task onto the runtime. It starts at once, whether or not the handle is awaited.
     ///
     /// On a runtime that shuts down the future is dropped, and the handle reports a cancellation.
+    ///
+    /// # Panics
+    ///
+    /// In a process forked from the one that built the runtime, outside of its tasks.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -96,6 +100,10 @@ impl Handle {
     ///
     /// Blocking calls do not need this: they may stand in a task. It is for long computations, and for
     /// code that starts threads or processes. A closure that has started is not aborted.
+    ///
+    /// # Panics
+    ///
+    /// In a process forked from the one that built the runtime.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where

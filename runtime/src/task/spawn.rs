@@ -9,7 +9,7 @@ use std::future::Future;
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Outside of a runtime; and in a process forked from the one that built it, outside of its tasks.
 ///
 /// # Examples
 ///
@@ -44,7 +44,7 @@ fn no_runtime() -> ! {
 ///
 /// # Panics
 ///
-/// Outside of a runtime.
+/// Outside of a runtime, and in a process forked from the one that built it.
 #[track_caller]
 pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
 where

@@ -78,6 +78,10 @@ impl Workqueue {
     /// queues it; awaiting the handle then gives an error with
     /// [`is_rejected`](crate::task::JoinError::is_rejected). After the runtime's shutdown it is one
     /// with [`is_cancelled`](crate::task::JoinError::is_cancelled).
+    ///
+    /// # Panics
+    ///
+    /// In a process forked from the one that built the queue's runtime.
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -91,6 +95,10 @@ impl Workqueue {
     /// serves that CPU. In a runtime whose workers are not pinned, `cpu` is the number of a core.
     ///
     /// On an unbound queue it is the pool whose group has the CPU, or any if the queue does not use it.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](Self::spawn).
     #[track_caller]
     pub fn spawn_on<F>(&self, cpu: usize, future: F) -> JoinHandle<F::Output>
     where
@@ -102,6 +110,10 @@ impl Workqueue {
 
     /// As [`spawn`](Self::spawn), on a NUMA node of an unbound queue. If the queue has no CPU on that
     /// node it is any; if there is no such node, or the queue is bound, the future is rejected.
+    ///
+    /// # Panics
+    ///
+    /// As [`spawn`](Self::spawn).
     #[track_caller]
     pub fn spawn_on_node<F>(&self, node: usize, future: F) -> JoinHandle<F::Output>
     where

@@ -68,7 +68,8 @@ fn get_of(which: System, shared: &Arc<Shared>) -> Result<Arc<Queue>, BuildError>
 ///
 /// # Panics
 ///
-/// Outside of a runtime; or if the operating system refuses what a queue needs, at its first use.
+/// Outside of a runtime; in a process forked from the one that built it; or if the operating system
+/// refuses what a queue needs, at its first use.
 ///
 /// # Examples
 ///

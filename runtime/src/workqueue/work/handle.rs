@@ -146,6 +146,10 @@ impl Work {
     ///
     /// After `true`, and after `false` because it is pending, an execution follows that sees
     /// everything that was stored before this call.
+    ///
+    /// # Panics
+    ///
+    /// In a process forked from the one that built the queue's runtime: nothing would run there.
     pub fn queue(&self, queue: &Workqueue) -> bool {
         self.queue_at(queue, Place::Local)
     }
@@ -155,11 +159,19 @@ impl Work {
     ///
     /// CPUs are counted as the system does; where the workers are not pinned, CPU `n` is core `n`.
     /// `false` also if the queue has no such CPU. (The kernel would use it when it comes online.)
+    ///
+    /// # Panics
+    ///
+    /// As [`queue`](Self::queue).
     pub fn queue_on(&self, cpu: usize, queue: &Workqueue) -> bool {
         queue.queue.knows(Place::Cpu(cpu)) && self.queue_at(queue, Place::Cpu(cpu))
     }
 
     /// As [`queue`](Self::queue), on a CPU of a NUMA node.
+    ///
+    /// # Panics
+    ///
+    /// As [`queue`](Self::queue).
     pub fn queue_on_node(&self, node: usize, queue: &Workqueue) -> bool {
         queue.queue.knows(Place::Node(node)) && self.queue_at(queue, Place::Node(node))
     }
@@ -173,6 +185,10 @@ impl Work {
     ///
     /// The queue is asked when the delay has passed: one that refuses then leaves the work idle. A
     /// flush or a drain of the queue does not wait for the delay.
+    ///
+    /// # Panics
+    ///
+    /// As [`queue`](Self::queue).
     ///
     /// # Examples
     ///
@@ -199,6 +215,10 @@ impl Work {
     /// `queue`, whatever it was queued on before. Returns whether it was pending.
     ///
     /// A disabled work stays idle.
+    ///
+    /// # Panics
+    ///
+    /// As [`queue`](Self::queue).
     pub fn mod_delayed(&self, queue: &Workqueue, delay: Duration) -> bool {
         let target = destination(queue, Place::Local);
         self.inner.control.mod_delayed(&self.inner.task, target, delay)
