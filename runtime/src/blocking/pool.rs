@@ -22,6 +22,8 @@ struct Queue {
     coming: bool,
     closed: bool,
     next_name: usize,
+    /// How many closures have come.
+    accepted: u64,
 }
 
 /// Whom to call when there are tasks that nobody is coming for.
@@ -85,11 +87,11 @@ impl BlockingPool {
         self.lock().threads
     }
 
-    /// Does a closure run, or wait to?
+    /// If no closure runs or waits to: a number that is higher once one has come.
     #[cfg(feature = "test-util")]
-    pub(crate) fn is_busy(&self) -> bool {
+    pub(crate) fn idle_stamp(&self) -> Option<u64> {
         let queue = self.lock();
-        queue.threads > queue.idle || !queue.tasks.is_empty()
+        (queue.threads == queue.idle && queue.tasks.is_empty()).then_some(queue.accepted)
     }
 
     pub(crate) fn spawn<F, R>(
@@ -112,6 +114,7 @@ impl BlockingPool {
             return handle;
         }
         queue.tasks.push_back(task);
+        queue.accepted += 1;
         let call = queue.reinforce(shared.config.max_blocking_threads);
         drop(queue);
         self.answer(shared, call);

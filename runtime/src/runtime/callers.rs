@@ -9,7 +9,7 @@
 //!     any --wake()--> WOKEN, and sleep() returns at once
 //! ```
 
-use crate::sync_types::atomic::{AtomicU32, Ordering};
+use crate::sync_types::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync_types::{Mutex, futex, lock};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -23,15 +23,18 @@ const ASLEEP: u32 = 2;
 /// One thread in `block_on`; also the waker of its future.
 pub(crate) struct Caller {
     word: AtomicU32,
+    /// How many have begun; its own thread alone writes it.
+    rounds: AtomicU64,
 }
 
 impl Caller {
     fn new() -> Self {
-        Self { word: AtomicU32::new(AWAKE) }
+        Self { word: AtomicU32::new(AWAKE), rounds: AtomicU64::new(0) }
     }
 
     /// Before a poll: wakes from here on are for the next one.
     pub(super) fn begin_round(&self) {
+        self.rounds.store(self.rounds.load(Ordering::Relaxed) + 1, Ordering::SeqCst);
         self.word.store(AWAKE, Ordering::SeqCst);
     }
 
@@ -67,32 +70,43 @@ impl Wake for Caller {
 
 /// All of a runtime's callers. Its lock covers pushes and looks only.
 #[derive(Default)]
-pub(crate) struct Callers(Mutex<Vec<Arc<Caller>>>);
+pub(crate) struct Callers(Mutex<List>);
+
+#[derive(Default)]
+struct List {
+    inside: Vec<Arc<Caller>>,
+    /// The rounds of those that have left, and one for each.
+    past: u64,
+}
 
 impl Callers {
     /// The calling thread counts as awake until the guard is dropped or it sleeps.
     pub(super) fn enter(&self) -> InBlockOn<'_> {
         let caller = Arc::new(Caller::new());
-        lock(&self.0).push(caller.clone());
+        lock(&self.0).inside.push(caller.clone());
         InBlockOn { callers: self, caller }
     }
 
     /// Lets each poll its future once more.
     pub(super) fn wake_all(&self) {
-        lock(&self.0).iter().for_each(|caller| Caller::wake(caller));
+        lock(&self.0).inside.iter().for_each(|caller| Caller::wake(caller));
     }
 
     /// Is it the waker of one of them? Then waking it runs no user code.
     pub(crate) fn own(&self, waker: &Waker) -> bool {
         let is_its = |caller: &Arc<Caller>| std::ptr::eq(waker.data(), Arc::as_ptr(caller).cast());
-        lock(&self.0).iter().any(is_its)
+        lock(&self.0).inside.iter().any(is_its)
     }
 
-    /// Can none of them do anything before it is woken?
+    /// If none can do anything before it is woken: a number that is higher once one has.
     #[cfg(feature = "test-util")]
-    pub(crate) fn are_asleep(&self) -> bool {
-        crate::sync_types::try_lock(&self.0)
-            .is_some_and(|callers| callers.iter().all(|caller| caller.is_asleep()))
+    pub(crate) fn idle_stamp(&self) -> Option<u64> {
+        let callers = crate::sync_types::try_lock(&self.0)?;
+        callers.inside.iter().try_fold(callers.past, |sum, caller| {
+            // First: of one that begins a round in between, the old number is the safe one.
+            let rounds = caller.rounds.load(Ordering::SeqCst);
+            caller.is_asleep().then_some(sum + rounds)
+        })
     }
 }
 
@@ -105,7 +119,48 @@ pub(super) struct InBlockOn<'a> {
 impl Drop for InBlockOn<'_> {
     fn drop(&mut self) {
         let mut callers = lock(&self.callers.0);
-        callers.retain(|caller| !Arc::ptr_eq(caller, &self.caller));
+        callers.past += self.caller.rounds.load(Ordering::Relaxed) + 1;
+        callers.inside.retain(|caller| !Arc::ptr_eq(caller, &self.caller));
+    }
+}
+
+#[cfg(all(test, feature = "test-util", not(cmwq_loom)))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn eventually(is_so: impl Fn() -> bool) {
+        while !is_so() {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn who_was_awake_has_another_stamp() {
+        let callers = Callers::default();
+        let before = callers.idle_stamp().expect("there is none");
+        let entry = callers.enter();
+        let caller = entry.caller.clone();
+        assert_eq!(callers.idle_stamp(), None, "it has not slept yet");
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for _ in 0..2 {
+                    entry.caller.begin_round();
+                    entry.caller.sleep();
+                }
+            });
+            eventually(|| caller.is_asleep());
+            let first = callers.idle_stamp().expect("it sleeps");
+            assert_eq!(callers.idle_stamp(), Some(first));
+            Caller::wake(&caller);
+            eventually(|| caller.is_asleep());
+            let second = callers.idle_stamp().expect("it sleeps");
+            assert!(first < second);
+            Caller::wake(&caller);
+            eventually(|| callers.idle_stamp().is_some());
+            let left = callers.idle_stamp().expect("there is none");
+            assert!(before < left && second < left);
+        });
     }
 }
 

@@ -6,7 +6,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::entry::LATEST;
 use super::{Instant, Timers, now_ns};
 use crate::contain::contain;
 use crate::context::with_timers;
@@ -15,8 +14,8 @@ use crate::sync_types::{Mutex, lock};
 /// Whether any clock of the process was ever paused: until then `Instant::now` asks nobody.
 static EVER_PAUSED: AtomicBool = AtomicBool::new(false);
 
-/// [`advance`] moves the clock to here at the latest, 292 years of uptime. As long again is left for
-/// timers: at the end of the clock none could wait. It is also what [`resume`] can be ahead.
+/// A paused clock goes to here at the latest, 292 years of uptime. As long again is left for timers: at
+/// the end of the clock none could wait. It is also what [`resume`] can be ahead.
 const FURTHEST: u64 = i64::MAX as u64;
 
 /// Why a clock was not moved.
@@ -152,14 +151,15 @@ impl Clock {
     }
 
     /// Moves a paused clock to `ns` (clock nanoseconds), unless it is already later. The caller
-    /// fires the timers. False if the clock is not paused.
+    /// fires the timers. False if the clock is not paused or does not go that far.
     ///
     /// It is for the runtime to call, with the smallest [`Timers::raw_next`] of all its cores, when
     /// no task can run and no worker is in user code.
     pub(crate) fn auto_advance_to(&self, ns: u64) -> bool {
         self.test.change(|time| match time {
             Time::Running { .. } => None,
-            Time::Paused { at } => Some(Time::Paused { at: at.max(ns).min(LATEST) }),
+            Time::Paused { .. } if ns > FURTHEST => None,
+            Time::Paused { at } => Some(Time::Paused { at: at.max(ns) }),
         })
     }
 }
@@ -188,7 +188,8 @@ fn current_clock(asked: &str) -> Arc<Clock> {
 /// From now on [`Instant::now`] returns the same value until [`advance`] or the runtime moves it;
 /// `std::time::Instant` goes on as always. When no task of the runtime can run, no worker is in user
 /// code, no closure of `spawn_blocking` runs and every thread in `block_on` waits, time jumps to the
-/// next deadline by itself, so that a test with hour-long sleeps ends at once.
+/// next deadline by itself, so that a test with hour-long sleeps ends at once. It stands still before
+/// deadlines that are more than 292 years after the start of the machine.
 ///
 /// Unlike tokio this does not need a current-thread runtime: the whole runtime has one clock.
 ///

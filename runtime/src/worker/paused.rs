@@ -6,9 +6,10 @@
 //! and a worker that goes on standby tells nobody; so while the clock is paused a holder does not sleep
 //! for long before it looks again.
 //!
-//! These are many looks, between which a worker may wake up, queue something where was looked already,
-//! and park again. So the epochs of all workers are read before and after: if they are the same, every
-//! worker was parked all the while.
+//! These are many looks, between which somebody may wake up, queue something where was looked already,
+//! and sleep again. So each who could (workers, threads in `block_on`, threads of closures, rescuers) has
+//! a stamp while it is idle, which is higher once it was not. They are read before the queues and after:
+//! if they are the same, all were idle while the queues were looked at.
 
 use super::{Local, Phase, Worker};
 use crate::pool::Core;
@@ -18,17 +19,16 @@ impl Local {
     /// Moves the paused clock on if nothing can happen. `true` if it did: there are timers to fire.
     pub(super) fn advance_paused_clock(&self) -> bool {
         let shared = self.shared();
-        let parked = self.others_are_parked();
-        let still = parked.is_some()
-            && !shared.blocking.is_busy()
-            && shared.rescuers.busy() == 0
-            && shared.callers.are_asleep()
-            && shared.all_cores().all(|core| self.is_still(core))
+        let before = self.idle_stamps();
+        let still = before.is_some()
             && {
-                // Not before the other looks.
+                // Not before the first stamps, and not after the others.
                 fence(Ordering::SeqCst);
-                self.others_are_parked() == parked
-            };
+                let still = shared.all_cores().all(|core| self.is_still(core));
+                fence(Ordering::SeqCst);
+                still
+            }
+            && self.idle_stamps() == before;
         if !still {
             return false;
         }
@@ -40,6 +40,17 @@ impl Local {
             }
         }
         moved
+    }
+
+    /// `None` if somebody is not idle.
+    fn idle_stamps(&self) -> Option<[u64; 4]> {
+        let shared = self.shared();
+        Some([
+            self.others_are_parked()?,
+            shared.callers.idle_stamp()?,
+            shared.blocking.idle_stamp()?,
+            shared.rescuers.idle_stamp()?,
+        ])
     }
 
     /// The sum of their epochs, each of which only grows; `None` if one is awake.

@@ -2,12 +2,14 @@
 
 use super::rescuer::Rescuer;
 use crate::unpoison::Unpoison;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 #[derive(Default)]
 pub(crate) struct Rescuers {
     all: Mutex<Vec<Weak<Rescuer>>>,
+    /// How often one went to a pool; written before `busy`.
+    visits: AtomicU64,
     /// How many are with a pool.
     busy: AtomicUsize,
 }
@@ -36,6 +38,7 @@ impl Rescuers {
     }
 
     pub(super) fn one_is_busy(&self) {
+        self.visits.fetch_add(1, Ordering::SeqCst);
         self.busy.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -46,5 +49,13 @@ impl Rescuers {
     /// How many are with a pool now?
     pub(crate) fn busy(&self) -> usize {
         self.busy.load(Ordering::SeqCst)
+    }
+
+    /// If none is with a pool: a number that is higher once one was.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn idle_stamp(&self) -> Option<u64> {
+        // First: of one that comes in between, the old number is the safe one.
+        let visits = self.visits.load(Ordering::SeqCst);
+        (self.busy() == 0).then_some(visits)
     }
 }

@@ -58,6 +58,20 @@ mod paused {
     }
 
     #[test]
+    fn stands_still_before_its_end() {
+        let clock = Clock::new();
+        clock.pause();
+        let start = clock.now();
+        assert!(!clock.auto_advance_to(crate::time::entry::LATEST));
+        assert!(!clock.auto_advance_to(i64::MAX as u64 + 1));
+        assert_eq!(clock.now(), start);
+        assert!(clock.auto_advance_to(i64::MAX as u64));
+        let end = clock.now();
+        assert!(clock.resume());
+        assert!(clock.now() >= end, "never backwards");
+    }
+
+    #[test]
     fn advances_exactly_to_each_deadline() {
         let (timers, _) = paused();
         let clock = timers.clock();
