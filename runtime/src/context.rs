@@ -63,6 +63,11 @@ pub(crate) fn set_owner(shared: &Arc<Shared>) {
     OWNER.set(Arc::as_ptr(shared));
 }
 
+/// Was this thread made by a runtime?
+pub(crate) fn has_owner() -> bool {
+    !OWNER.get().is_null()
+}
+
 /// Is this a thread that the runtime's shutdown waits for?
 pub(crate) fn is_owned_by(shared: *const Shared) -> bool {
     OWNER.get() == shared

@@ -27,6 +27,12 @@ pub fn unpinned<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// As [`unpinned`] on a thread that we have made. One of the user's keeps what it has, also where a runtime
+/// is entered: he may have confined it himself.
+pub(crate) fn unpinned_if_ours<R>(f: impl FnOnce() -> R) -> R {
+    if crate::context::has_owner() || crate::dedicated::is_own_thread() { unpinned(f) } else { f() }
+}
+
 /// Gives the thread its own affinity, slack and nice value back, also when `f` panics.
 struct Restore {
     original: Original,

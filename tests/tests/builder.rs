@@ -410,6 +410,32 @@ fn built_in_a_task() {
     });
 }
 
+/// A thread of the user's keeps the CPUs that it has, whichever runtime is entered there.
+#[test]
+fn built_where_another_is_entered() {
+    let name = "built_where_another_is_entered";
+    run(name, || {
+        let all = cmwq_tests::confine::allowed().expect("an affinity");
+        if all.len() < 2 {
+            return skip(name, "there is one CPU");
+        }
+        let build = || Builder::new_multi_thread().pin(Pin::Never).build().expect("a runtime");
+        let cores = |runtime: &Runtime| runtime.metrics().num_workers();
+        let expected = cores(&build());
+        let confined = std::thread::scope(|scope| {
+            let confined = scope.spawn(|| {
+                cmwq_tests::confine::affinity(None, &all[..1]).expect("an affinity");
+                build()
+            });
+            confined.join().expect("no panic")
+        });
+        assert_eq!(cores(&confined), 1);
+        let _entered = confined.enter();
+        assert_eq!(cores(&build()), expected);
+        assert_eq!(confined.block_on(async { cores(&build()) }), expected);
+    });
+}
+
 /// A nested `unpinned`, and a panic within, leave the thread as it was.
 #[test]
 fn unpinned_restores() {

@@ -127,7 +127,7 @@ pub use work::{DedicatedWork, WeakDedicatedWork};
 pub use worker::DedicatedWorker;
 
 pub(crate) use current::current;
-pub(crate) use thread::original;
+pub(crate) use thread::{is_own_thread, original};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

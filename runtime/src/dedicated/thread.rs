@@ -26,6 +26,11 @@ pub(crate) fn original() -> Option<Original> {
     of_runtime.or_else(|| ORIGINAL.try_with(|original| original.borrow().clone()).ok().flatten())
 }
 
+/// Is it the thread of a dedicated worker?
+pub(crate) fn is_own_thread() -> bool {
+    ORIGINAL.try_with(|original| original.borrow().is_some()).unwrap_or(false)
+}
+
 /// What the thread of a [`DedicatedWorker`](super::DedicatedWorker) got.
 #[derive(Clone, Debug)]
 pub struct Granted {

@@ -376,7 +376,7 @@ impl Builder {
     /// needed and neither 0 nor 1; the OS refused a thread or a descriptor.
     pub fn build(&mut self) -> Result<Runtime, BuildError> {
         // Or, in a task, it would get the one CPU of the worker.
-        crate::unpinned(|| build::build(self))
+        crate::unpinned::unpinned_if_ours(|| build::build(self))
     }
 
     pub(super) fn config(&self, power_efficient: bool) -> Config {
