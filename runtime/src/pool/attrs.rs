@@ -17,7 +17,7 @@
 //! pool may come late, so each one looks when it takes charge whether what it has taken is still true.
 
 use super::bits::AtomicBits;
-use super::nice::GotNice;
+use super::nice::{GotNice, apply_nice};
 use crate::runtime::Shared;
 use crate::sync_types::{Mutex, lock};
 use crate::sys;
@@ -91,7 +91,13 @@ impl Current {
             (attrs.clone(), self.version.load(Ordering::Relaxed))
         };
         TAKEN.set(version);
-        self.nice.apply(attrs.nice_of_threads(shared));
+        let nice = apply_nice(attrs.nice_of_threads(shared));
+        let current = lock(&self.attrs);
+        // Otherwise it is no answer to what is asked for now.
+        if self.version.load(Ordering::Relaxed) == version {
+            self.nice.note(nice);
+        }
+        drop(current);
         settle(shared, &attrs)
     }
 

@@ -147,7 +147,7 @@ pub(crate) struct Core {
     /// The pool of workqueues that the core serves.
     pub(crate) pool: Arc<WorkerPool>,
     pub(crate) crew: Crew,
-    /// `None` once the runtime has no threads any more.
+    /// `None` once the runtime has stopped.
     driver: Mutex<Option<cmwq_io::driver::Driver>>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) sentinel: Option<Arc<Sentinel>>,

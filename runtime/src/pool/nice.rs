@@ -17,7 +17,12 @@ impl GotNice {
 
     /// Gives the calling thread a nice value, or the nearest that it may have.
     pub(super) fn apply(&self, nice: i32) {
-        self.0.store(apply_nice(nice), Ordering::Relaxed);
+        self.note(apply_nice(nice));
+    }
+
+    /// A thread has got this.
+    pub(super) fn note(&self, nice: i32) {
+        self.0.store(nice, Ordering::Relaxed);
     }
 
     /// `None` if nobody has asked.

@@ -51,8 +51,7 @@ fn get_of(which: System, shared: &Arc<Shared>) -> Result<Arc<Queue>, BuildError>
         System::PowerEfficient => builder.name("system_power_efficient").power_efficient(),
         System::StandIns => builder.name("system_boost").high_priority(),
     };
-    // Bound ones also of a runtime that shuts down, so that a task that asks for one does not panic then;
-    // what it queues is cancelled.
+    // Those on the cores' own pools also of a runtime that shuts down: what is queued is cancelled.
     Ok(shared.queues.keep(which, builder.make(shared)?))
 }
 
@@ -68,8 +67,9 @@ fn get_of(which: System, shared: &Arc<Shared>) -> Result<Arc<Queue>, BuildError>
 ///
 /// # Panics
 ///
-/// Outside of a runtime; in a process forked from the one that built it; or if the operating system
-/// refuses what a queue needs, at its first use.
+/// Outside of a runtime; in a process forked from the one that built it; or if the queue cannot be made
+/// at its first use: the operating system refuses what it needs, or the runtime shuts down and the queue
+/// is an unbound one or has high priority.
 ///
 /// # Examples
 ///
