@@ -3,6 +3,11 @@
 use crate::running::Running;
 use crate::{probe, skip, watchdog};
 use cmwq::runtime::{Builder, Detector, Pin};
+use std::time::Duration;
+
+/// Longer than any test, above all as a threshold of CPU time: while the machine stops a CPU, that
+/// counts as CPU time of what ran there, and an ordinary poll passes for a hog.
+pub const NEVER: Duration = Duration::from_secs(3600);
 
 /// A choice of flavor, detector and pinning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

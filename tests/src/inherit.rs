@@ -1,5 +1,6 @@
 //! What the tests of priority inheritance share: tasks that tell which pool runs them.
 
+use crate::NEVER;
 use cmwq::Workqueue;
 use cmwq::runtime::{Builder, Runtime};
 use cmwq::sync::oneshot;
@@ -59,6 +60,12 @@ impl Fixture {
     /// With one core, so that "here" is the same CPU for all.
     pub fn one_core() -> Self {
         Self::on(Builder::new_multi_thread().worker_threads(1).build().unwrap())
+    }
+
+    /// As [`one_core`](Self::one_core), where no hog loses the core.
+    pub fn without_hogs() -> Self {
+        let mut builder = Builder::new_multi_thread();
+        Self::on(builder.worker_threads(1).cpu_intensive_threshold(NEVER).build().unwrap())
     }
 
     /// On a runtime that is made for the test.

@@ -34,7 +34,7 @@ pub mod works;
 
 pub use beside::{Beside, beside_block};
 pub use blocks::Block;
-pub use case::Case;
+pub use case::{Case, NEVER};
 pub use running::{Running, finish, until};
 pub use watchdog::{Watchdog, run};
 

@@ -33,7 +33,7 @@ fn burn(time: Duration) {
 /// How many of a line of 300 are done before a task that was queued last.
 fn place_in_line(awaited: bool) -> usize {
     const LINE: usize = 300;
-    let fixture = Fixture::one_core();
+    let fixture = Fixture::without_hogs();
     let done = Arc::new(Mutex::new(0));
     let before = fixture.runtime.block_on(async {
         for _ in 0..LINE {
@@ -70,10 +70,7 @@ fn without_an_urgent_waiter_it_stands_in_line() {
 /// A task keeps the only core of normal priority until another has run, or `patience` is over.
 /// Returns whether it has.
 fn passes_a_hog(awaited: bool, patience: Duration) -> bool {
-    const NEVER: Duration = Duration::from_secs(3600);
-    let mut builder = Builder::new_multi_thread();
-    let fixture =
-        Fixture::on(builder.worker_threads(1).cpu_intensive_threshold(NEVER).build().unwrap());
+    let fixture = Fixture::without_hogs();
     let ran = Arc::new(AtomicBool::new(false));
     fixture.runtime.block_on(async {
         let seen = ran.clone();

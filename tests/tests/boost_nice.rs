@@ -6,11 +6,9 @@ use cmwq::runtime::{Builder, Runtime};
 use cmwq::task::JoinHandle;
 use cmwq_tests::confine::nice;
 use cmwq_tests::inherit::Queue;
-use cmwq_tests::{finish, run, skip, until};
+use cmwq_tests::{NEVER, finish, run, skip, until};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-
-const NEVER: Duration = Duration::from_secs(3600);
 
 /// May the process lower nice values?
 fn is_permitted() -> bool {

@@ -11,13 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// One core, from which no hog is taken.
-fn one_core() -> Fixture {
-    const NEVER: Duration = Duration::from_secs(3600);
-    let mut builder = Builder::new_multi_thread();
-    Fixture::on(builder.worker_threads(1).cpu_intensive_threshold(NEVER).build().unwrap())
-}
-
 /// Keeps the worker of the core until it is stopped.
 struct Hog {
     is_stopped: Arc<AtomicBool>,
@@ -59,7 +52,7 @@ impl Hog {
 #[test]
 fn an_awaited_task_does_not_wait_for_a_hog() {
     run("an_awaited_task_does_not_wait_for_a_hog", || {
-        let fixture = one_core();
+        let fixture = Fixture::without_hogs();
         fixture.runtime.block_on(async {
             let hog = Hog::start(&fixture).await;
             // In the queue before anybody awaits it.
@@ -83,7 +76,7 @@ fn an_awaited_task_does_not_wait_for_a_hog() {
 #[test]
 fn a_wake_of_an_awaited_task_does_not_wait_for_a_hog() {
     run("a_wake_of_an_awaited_task_does_not_wait_for_a_hog", || {
-        let fixture = one_core();
+        let fixture = Fixture::without_hogs();
         fixture.runtime.block_on(async {
             let Gated { gate, seen, handle } = waiting(&fixture.runtime).await;
             let waiter = awaiting(&fixture.high, handle).await;
@@ -99,7 +92,7 @@ fn a_wake_of_an_awaited_task_does_not_wait_for_a_hog() {
 #[test]
 fn many_wakes_and_spawns_of_an_awaited_task() {
     run("many_wakes_and_spawns_of_an_awaited_task", || {
-        let fixture = one_core();
+        let fixture = Fixture::without_hogs();
         fixture.runtime.block_on(async {
             let hog = Hog::start(&fixture).await;
             let target = fixture.runtime.spawn(async {
@@ -121,7 +114,7 @@ fn many_wakes_and_spawns_of_an_awaited_task() {
 #[test]
 fn a_task_that_an_awaited_one_blocks_for_does_not_wait_for_a_hog() {
     run("a_task_that_an_awaited_one_blocks_for_does_not_wait_for_a_hog", || {
-        let fixture = one_core();
+        let fixture = Fixture::without_hogs();
         fixture.runtime.block_on(async {
             let hog = Hog::start(&fixture).await;
             let last = fixture.runtime.spawn(async { is_urgent() });
@@ -140,7 +133,7 @@ fn a_task_that_an_awaited_one_blocks_for_does_not_wait_for_a_hog() {
 /// Ends the wait of an urgent task in some way, and sees that the next wake waits for the hog.
 fn is_over_after(test: &str, end: impl AsyncFn(&Fixture, JoinHandle<()>) + Copy) {
     run(test, || {
-        let fixture = one_core();
+        let fixture = Fixture::without_hogs();
         fixture.runtime.block_on(async {
             let Gated { gate, seen, handle } = waiting(&fixture.runtime).await;
             end(&fixture, handle).await;
@@ -191,7 +184,7 @@ fn another_poller_ends_it() {
 #[test]
 fn an_abort_of_an_awaited_task_does_not_wait_for_a_hog() {
     run("an_abort_of_an_awaited_task_does_not_wait_for_a_hog", || {
-        let fixture = one_core();
+        let fixture = Fixture::without_hogs();
         fixture.runtime.block_on(async {
             let Gated { gate: _gate, handle, .. } = waiting(&fixture.runtime).await;
             let abort = handle.abort_handle();
@@ -207,7 +200,7 @@ fn an_abort_of_an_awaited_task_does_not_wait_for_a_hog() {
 #[test]
 fn a_chain_is_raised_as_a_whole_and_lowered_as_a_whole() {
     run("a_chain_is_raised_as_a_whole_and_lowered_as_a_whole", || {
-        let fixture = one_core();
+        let fixture = Fixture::without_hogs();
         let spawned = &fixture.runtime;
         fixture.runtime.block_on(async {
             for stays in [true, false] {
@@ -235,7 +228,7 @@ fn a_chain_is_raised_as_a_whole_and_lowered_as_a_whole() {
 #[test]
 fn a_chain_through_items_of_queues() {
     run("a_chain_through_items_of_queues", || {
-        let fixture = one_core();
+        let fixture = Fixture::without_hogs();
         fixture.runtime.block_on(async {
             // high -> item -> spawned -> item
             let Gated { gate, seen, handle: last } = waiting(&fixture.normal).await;
@@ -254,7 +247,7 @@ fn a_chain_through_items_of_queues() {
 #[test]
 fn a_task_of_another_runtime_is_left_alone() {
     run("a_task_of_another_runtime_is_left_alone", || {
-        let (fixture, other) = (one_core(), one_core());
+        let (fixture, other) = (Fixture::without_hogs(), Fixture::without_hogs());
         fixture.runtime.block_on(async {
             let Gated { gate, seen, handle } = waiting(&other.runtime).await;
             let waiter = awaiting(&fixture.high, handle).await;

@@ -8,7 +8,7 @@ use cmwq::percpu::Builder;
 use cmwq::runtime::{Detector, Pin};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::nodes::{self, Offline, place};
-use cmwq_tests::{Beside, Case, Running, case, every_case, finish, run, skip, until};
+use cmwq_tests::{Beside, Case, NEVER, Running, case, every_case, finish, run, skip, until};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,9 +23,6 @@ fn are_on(cpu: usize, cpus: &[usize]) -> bool {
 
 /// The ways to detect a block on pinned cores.
 const PINNED: [Case; 5] = [Case::Auto, Case::Bpf, Case::Perf, Case::Idle, Case::Monitor];
-
-/// A threshold that no task reaches.
-const NEVER: Duration = Duration::from_secs(3600);
 
 /// Runs `body` for each of [`PINNED`] that the kernel allows.
 fn for_each_pinned(test: &str, body: impl Fn(Case)) {

@@ -7,13 +7,11 @@ use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
 use cmwq_tests::confine::nice;
 use cmwq_tests::crowd::Crowd;
-use cmwq_tests::{Block, confine, finish, run, skip, until};
+use cmwq_tests::{Block, NEVER, confine, finish, run, skip, until};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 fn one_core() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).build().unwrap()
@@ -306,7 +304,7 @@ fn as_many_are_at_work_as_an_unbound_pool_has_cpus() {
 /// The rule for tasks that use the CPU for long is off, so that only the queue's flag helps.
 fn no_hog_rule() -> Runtime {
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).cpu_intensive_threshold(HOUR);
+    builder.worker_threads(1).cpu_intensive_threshold(NEVER);
     builder.build().unwrap()
 }
 
