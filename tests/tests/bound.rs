@@ -2,7 +2,7 @@
 
 use cmwq::Workqueue;
 use cmwq_tests::case::cores;
-use cmwq_tests::{confine, every_case, finish};
+use cmwq_tests::{NEVER, confine, every_case, finish};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +13,10 @@ const ITEMS: usize = 400;
 every_case! {
     /// Each item blocks, so the core is taken over all the time, and the other core has time to steal.
     fn blocking_items_are_not_stolen(case) {
-        let runtime = case.start(cores().min(2));
+        // A hog is not bound.
+        let runtime = case.start_with(cores().min(2), |builder| {
+            builder.cpu_intensive_threshold(NEVER);
+        });
         let metrics = runtime.handle().metrics();
         let pinned = metrics.is_pinned();
         let cpus: Vec<usize> = match pinned {
