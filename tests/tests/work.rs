@@ -3,6 +3,7 @@
 
 use cmwq::runtime::Builder;
 use cmwq::{Work, Workqueue};
+use cmwq_tests::until;
 use cmwq_tests::works::{Gate, HOUR, SOON, counted, cpus, queue, value};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -161,7 +162,8 @@ fn after_the_end_of_the_runtime_nothing_is_queued_and_another_one_takes_it() {
     assert!(pending.queue_on(cpu, &queue));
     assert!(delayed.queue_delayed(&queue, HOUR));
     let ending = std::thread::spawn(move || drop(runtime));
-    std::thread::sleep(Duration::from_millis(20));
+    // Each time a new one: one that is pending would be refused too.
+    until("the runtime shuts down", || !counted().0.queue(&queue));
     gate.end();
     ending.join().unwrap();
     assert!(!pending.is_busy() && !delayed.is_busy(), "{pending:?} {delayed:?}");
