@@ -154,27 +154,37 @@ fn burner_below_the_threshold() {
         if case::cores() < 2 {
             return skip("burner_below_the_threshold", "needs two CPUs");
         }
-        let runtime = Case::Auto.start(2);
-        let (ask, asked) = mpsc::channel::<Instant>();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback listener");
-        let addr = listener.local_addr().expect("a bound address");
-        let sender = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("the burner connects");
-            while let Ok(time) = asked.recv() {
-                thread::sleep(time.saturating_duration_since(Instant::now()));
-                stream.write_all(&[1]).expect("the burner holds the socket");
-            }
+        // Behind the burner all of them would be 6 ms late, each time. Others want the idle CPU too.
+        let mut seen = Vec::new();
+        let is_soon = (0..10).any(|_| {
+            let late = late_beside_a_burner();
+            seen.push(late);
+            late.iter().all(|&late| late < Duration::from_millis(3))
         });
-        let burner = runtime.spawn(burn_beside_timer_and_socket(addr, ask));
-        let (timers, sockets) = finish(burner).expect("no panic");
-        sender.join().expect("no panic");
-        for (what, mut late) in [("timers", timers), ("sockets", sockets)] {
-            late.sort_unstable();
-            // Behind the burner all of them would be 6 ms late. Others want the idle CPU too.
-            let early = late[late.len() / 4];
-            assert!(early < Duration::from_millis(3), "most of the {what} are {early:?} late");
+        assert!(is_soon, "most timers and most sockets are so late: {seen:?}");
+    });
+}
+
+/// How late a timer and a socket are beside it, at the lower quartile.
+fn late_beside_a_burner() -> [Duration; 2] {
+    let runtime = Case::Auto.start(2);
+    let (ask, asked) = mpsc::channel::<Instant>();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback listener");
+    let addr = listener.local_addr().expect("a bound address");
+    let sender = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the burner connects");
+        while let Ok(time) = asked.recv() {
+            thread::sleep(time.saturating_duration_since(Instant::now()));
+            stream.write_all(&[1]).expect("the burner holds the socket");
         }
     });
+    let burner = runtime.spawn(burn_beside_timer_and_socket(addr, ask));
+    let (timers, sockets) = finish(burner).expect("no panic");
+    sender.join().expect("no panic");
+    [timers, sockets].map(|mut late| {
+        late.sort_unstable();
+        late[late.len() / 4]
+    })
 }
 
 /// Registers a timer and a socket with the core that it then burns, again and again, and has
@@ -186,12 +196,15 @@ async fn burn_beside_timer_and_socket(
     let (mut timers, mut sockets) = (Vec::new(), Vec::new());
     let stream = cmwq::net::TcpStream::connect(addr).await.expect("the sender listens");
     let stream = Arc::new(stream);
-    for _ in 0..60 {
+    while timers.len() < 60 {
         let due = Instant::now() + Duration::from_millis(2);
-        ask.send(due).expect("the sender lives");
         let mut sleep = Box::pin(cmwq::time::sleep_until(due.into()));
         // The first poll decides which core serves a timer.
-        assert!(sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        if sleep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            assert!(Instant::now() >= due, "early");
+            continue;
+        }
+        ask.send(due).expect("the sender lives");
         let timer = cmwq::spawn(async move {
             sleep.await;
             due.elapsed()
