@@ -246,9 +246,10 @@ fn a_released_pool_serves_what_is_left_on_it() {
     let shared = shared(runtime);
     let pool = shared.unbound_pool(&on_first_cpu()).unwrap();
     let place = shared.unbound_places()[0].clone();
-    // The timer is armed in the wheel of the pool, and the task that waits is another's.
+    // The timer is armed in the wheel of the pool, and the task that waits is another's. It does not
+    // end by itself, however late this thread looks.
     let (sleep,) = join(spawn(shared, pool, async {
-        let mut sleep = Box::pin(crate::time::sleep(Duration::from_millis(700)));
+        let mut sleep = Box::pin(crate::time::sleep(Duration::from_secs(3600)));
         // The task's own waker would keep the task, and with it the pool.
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(sleep.as_mut().poll(&mut cx).is_pending());
