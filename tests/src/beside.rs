@@ -3,6 +3,7 @@
 use crate::blocks::Block;
 use crate::case::Case;
 use crate::running::Running;
+use crate::watchdog;
 use cmwq::net::TcpListener;
 use cmwq::runtime::Runtime;
 use std::fmt;
@@ -20,7 +21,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 pub const GROWTH: u64 = 20;
 
 /// How long progress may take before it counts as a stall. [`GROWTH`] takes 20-40 ms.
-const STALL: Duration = Duration::from_secs(10);
+fn stall() -> Duration {
+    watchdog::patience(10)
+}
 
 /// What stood still, and the threads of the process at that time.
 pub struct Stalled(String);
@@ -55,7 +58,7 @@ impl Beside {
         runtime.spawn(tick(counts.clone()));
         let (tx, rx) = mpsc::channel();
         runtime.spawn(serve(tx));
-        let addr = rx.recv_timeout(STALL).expect("the echo server starts");
+        let addr = rx.recv_timeout(stall()).expect("the echo server starts");
         let client = {
             let counts = counts.clone();
             thread::spawn(move || ask(addr, &counts))
@@ -81,16 +84,16 @@ impl Beside {
     /// What stood still, when that takes too long.
     pub fn progress(&self) -> Result<(), Stalled> {
         let (ticks, echoes) = (self.ticks(), self.echoes());
-        let start = Instant::now();
+        let (start, stall) = (Instant::now(), stall());
         loop {
             let (more_ticks, more_echoes) = (self.ticks() - ticks, self.echoes() - echoes);
             if more_ticks >= GROWTH && more_echoes >= GROWTH {
                 return Ok(());
             }
-            if start.elapsed() > STALL {
+            if start.elapsed() > stall {
                 return Err(Stalled(format!(
-                    "{more_ticks} ticks and {more_echoes} echoes in {STALL:?}\n{}",
-                    crate::watchdog::threads()
+                    "{more_ticks} ticks and {more_echoes} echoes in {stall:?}\n{}",
+                    watchdog::threads()
                 )));
             }
             thread::sleep(Duration::from_millis(1));
@@ -134,7 +137,7 @@ fn ask(addr: SocketAddr, counts: &Counts) {
     let mut stream = TcpStream::connect(addr).expect("the echo server listens");
     stream.set_nodelay(true).expect("TCP_NODELAY");
     // Only for the end of a failed test: a stall shows by the counts long before.
-    stream.set_read_timeout(Some(2 * STALL)).expect("SO_RCVTIMEO");
+    stream.set_read_timeout(Some(2 * stall())).expect("SO_RCVTIMEO");
     let mut n = 0_u64;
     while !counts.stop.load(Ordering::Relaxed) {
         let message = n.to_le_bytes();
@@ -179,7 +182,7 @@ pub fn beside_block_in(
         returned_tx.send(()).expect("the test waits");
     };
     arrange(&runtime, Box::new(enter));
-    entered.recv_timeout(STALL).expect("the blocking code is reached");
+    entered.recv_timeout(stall()).expect("the blocking code is reached");
     // Whether the block has begun by now is not known: the progress is counted twice, and the
     // second count lies in the block for certain.
     let progress = beside.progress().and_then(|()| beside.progress());
@@ -187,6 +190,6 @@ pub fn beside_block_in(
     release();
     progress.expect("timers and sockets go on beside a block");
     assert!(!early, "the call returned before it was released: it did not block");
-    returned.recv_timeout(STALL).expect("the block ends when it is released");
+    returned.recv_timeout(stall()).expect("the block ends when it is released");
     beside.progress().expect("everything goes on after the block");
 }

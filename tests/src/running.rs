@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// How long [`finish`] and [`until`] wait.
-const LIMIT: Duration = Duration::from_secs(30);
+fn limit() -> Duration {
+    watchdog::patience(30)
+}
 
 /// A [`Runtime`] that is driven: one of flavor current_thread by a thread of its own that sits
 /// in `block_on` until this value is dropped.
@@ -75,14 +77,14 @@ impl Drop for Running {
 pub fn finish<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let start = Instant::now();
+    let (start, limit) = (Instant::now(), limit());
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return output;
         }
         let waited = start.elapsed();
-        assert!(waited < LIMIT, "not finished in {LIMIT:?}\n{}", watchdog::threads());
-        thread::park_timeout(LIMIT - waited);
+        assert!(waited < limit, "not finished in {limit:?}\n{}", watchdog::threads());
+        thread::park_timeout(limit - waited);
     }
 }
 
@@ -99,9 +101,9 @@ impl Wake for Unpark {
 /// # Panics
 /// After half a minute.
 pub fn until(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
+    let (start, limit) = (Instant::now(), limit());
     while !condition() {
-        assert!(start.elapsed() < LIMIT, "{what}: not in {LIMIT:?}\n{}", watchdog::threads());
+        assert!(start.elapsed() < limit, "{what}: not in {limit:?}\n{}", watchdog::threads());
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -1,5 +1,6 @@
 //! One test at a time, and none for ever.
 
+use crate::nodes;
 use procfs::process::{Process, Syscall};
 use std::process;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -7,8 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// A test that takes longer than this hangs. The slowest needs some seconds.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long something may take that takes so many seconds at most elsewhere: the machine that
+/// `tests/guest/run` emulates is slow.
+pub fn patience(seconds: u64) -> Duration {
+    let slowness = if nodes::in_guest() { 3 } else { 1 };
+    Duration::from_secs(slowness * seconds)
+}
 
 static SERIAL: Mutex<()> = Mutex::new(());
 
@@ -48,9 +53,11 @@ impl Drop for Watchdog {
 }
 
 fn watch(name: &str, held: &mpsc::Receiver<()>) {
-    if held.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+    // The slowest test needs some seconds.
+    let limit = patience(60);
+    if held.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
         // Straight to the descriptor: a test may hang while it holds stderr's lock.
-        let text = format!("test {name} hangs for {LIMIT:?}, aborting\n{}", threads());
+        let text = format!("test {name} hangs for {limit:?}, aborting\n{}", threads());
         let _ = rustix::io::write(rustix::stdio::stderr(), text.as_bytes());
         process::abort();
     }

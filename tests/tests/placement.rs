@@ -8,6 +8,7 @@ use cmwq::percpu::Builder;
 use cmwq::runtime::{Detector, Pin};
 use cmwq_tests::crowd::Crowd;
 use cmwq_tests::nodes::{self, Offline, place};
+use cmwq_tests::watchdog::patience;
 use cmwq_tests::{Beside, Case, NEVER, Running, case, every_case, finish, run, skip, until};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -164,7 +165,7 @@ fn burn_until_moved(pinned: &[usize]) -> Vec<usize> {
         if mask != pinned {
             return mask;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "the hog keeps its core");
+        assert!(start.elapsed() < patience(20), "the hog keeps its core");
     }
 }
 

@@ -94,7 +94,8 @@ fn runtimes() -> Vec<Runtime> {
 
 /// Waits for something that other threads do.
 pub(super) fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
+    // Long enough for the emulated machine of tests/guest/run.
+    let end = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(2));
