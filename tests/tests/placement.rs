@@ -291,8 +291,9 @@ every_case! {
         }
         let cores = case::cores();
         // On a busy machine, polls that are interrupted must not pass for hogs, which are not bound.
+        // The workers that there are before a CPU goes are looked for when it is back.
         let runtime = case.start_with(cores, |builder| {
-            builder.cpu_intensive_threshold(NEVER);
+            builder.cpu_intensive_threshold(NEVER).thread_keep_alive(NEVER);
         });
         let metrics = runtime.metrics();
         let beside = Beside::start(&runtime);
