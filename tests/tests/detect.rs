@@ -160,7 +160,7 @@ fn idle() {
 #[test]
 fn monitor() {
     run("monitor", || {
-        best(Case::Monitor, Pool::Default, 5, |seen| {
+        best(Case::Monitor, Pool::Default, 20, |seen| {
             let is_soon = seen.latency < Duration::from_millis(2);
             is_soon && seen.by_detector == 0 && seen.by_monitor >= ENOUGH
         });
