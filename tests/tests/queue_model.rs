@@ -9,6 +9,7 @@ use cmwq::sync::oneshot;
 use cmwq::task::JoinHandle;
 use cmwq::workqueue::Flush;
 use cmwq::{Work, Workqueue};
+use cmwq_tests::NEVER;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::{Future, poll_fn};
@@ -445,7 +446,9 @@ async fn run(steps: &[Step], ordered: bool, limit: usize) {
 }
 
 fn program(steps: &[Step], ordered: bool, limit: usize) {
-    let runtime = cmwq::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Beside a hog, others would run that the model has not started yet.
+    let mut builder = cmwq::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().cpu_intensive_threshold(NEVER).build().unwrap();
     runtime.block_on(run(steps, ordered, limit));
 }
 

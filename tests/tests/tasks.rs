@@ -3,7 +3,7 @@
 use cmwq::runtime::Handle;
 use cmwq::task;
 use cmwq_tests::foreign::OnDrop;
-use cmwq_tests::{Case, every_case, finish, run};
+use cmwq_tests::{Case, NEVER, every_case, finish, run};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -65,7 +65,10 @@ every_case! {
 
     /// `yield_now` lets every other task run.
     fn yield_now(case) {
-        let runtime = case.start(1);
+        // A hog would not be there to take its turns.
+        let runtime = case.start_with(1, |builder| {
+            builder.cpu_intensive_threshold(NEVER);
+        });
         let count = Arc::new(AtomicUsize::new(0));
         let other = {
             let count = count.clone();
