@@ -120,7 +120,8 @@ fn metrics() {
         beside.progress().and_then(|()| beside.progress()).expect("the core is taken over");
         let metrics = runtime.metrics();
         assert_eq!(metrics.num_workers(), 1);
-        assert_eq!(metrics.blocked_workers(), 1);
+        // Others may have been stopped for a moment and pass for hogs.
+        until("only one is blocked", || runtime.metrics().blocked_workers() == 1);
         assert!(metrics.takeovers_count() >= 1);
         // The blocked one, and the one that took over.
         assert!(metrics.workers_per_core(0) >= 2);
