@@ -124,43 +124,55 @@ fn shutdown() {
     });
 }
 
+/// The items of two cores that one rescuer serves, in their order: core and nice value of each.
+fn served_by_one_rescuer() -> Vec<(usize, i32)> {
+    const EACH: usize = 300;
+    let runtime = Case::Unpinned.start_with(2, |builder| {
+        builder.max_workers_per_core(CAP);
+    });
+    let queue = build(&runtime, Kind::Bound, "pages", true);
+    let others = build(&runtime, Kind::Bound, "others", false);
+    let crowds = [0, 1]
+        .map(|core| Crowd::start_with(CAP, |block| others.spawn_on(core, async move { block() })));
+    until("every worker is blocked", || crowds.iter().all(|crowd| crowd.entered() == CAP));
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let item = |core: usize| {
+        let order = order.clone();
+        queue.spawn_on(core, async move {
+            // Longer in all than it takes until both pools have called.
+            thread::sleep(Duration::from_millis(1));
+            order.lock().expect("no panic").push((core, confine::nice()));
+        })
+    };
+    let tasks: Vec<_> = (0..2 * EACH).map(|number| item(number % 2)).collect();
+    tasks.into_iter().for_each(|task| finish(task).expect("no panic"));
+    crowds.into_iter().for_each(Crowd::finish);
+    std::mem::take(&mut *order.lock().expect("no panic"))
+}
+
+/// How many items of a core were served in a row, each time, while both had some.
+fn turns(order: &[(usize, i32)]) -> Vec<usize> {
+    // From where both are attended to until one has nothing left.
+    let first = |core| order.iter().position(|&(other, _)| other == core).expect("it has items");
+    let last = |core| order.iter().rposition(|&(other, _)| other == core).expect("the same");
+    let both = order.get(first(0).max(first(1))..last(0).min(last(1))).unwrap_or_default();
+    both.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).collect()
+}
+
 /// Is it in turns that one rescuer serves two pools, and is it as urgent as the kernel's?
 #[test]
 fn turns_of_sixteen_and_a_nice_value_of_minus_twenty() {
     let name = "turns_of_sixteen_and_a_nice_value_of_minus_twenty";
     run(name, || {
-        const EACH: usize = 300;
-        let runtime = Case::Unpinned.start_with(2, |builder| {
-            builder.max_workers_per_core(CAP);
+        // Where the machine stands still, the second pool may call when the first is nearly done.
+        let order = (0..5).map(|_| served_by_one_rescuer()).find(|order| {
+            let turns = turns(order);
+            // The last is cut where the other has its last item.
+            let is_right = turns.iter().rev().skip(1).all(|&turn| turn == 16);
+            assert!(is_right, "{turns:?}");
+            turns.len() > 10
         });
-        let queue = build(&runtime, Kind::Bound, "pages", true);
-        let others = build(&runtime, Kind::Bound, "others", false);
-        let crowds = [0, 1].map(|core| {
-            Crowd::start_with(CAP, |block| others.spawn_on(core, async move { block() }))
-        });
-        until("every worker is blocked", || crowds.iter().all(|crowd| crowd.entered() == CAP));
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let item = |core: usize| {
-            let order = order.clone();
-            queue.spawn_on(core, async move {
-                // Longer in all than it takes until both pools have called.
-                thread::sleep(Duration::from_millis(1));
-                order.lock().expect("no panic").push((core, confine::nice()));
-            })
-        };
-        let tasks: Vec<_> = (0..2 * EACH).map(|number| item(number % 2)).collect();
-        tasks.into_iter().for_each(|task| finish(task).expect("no panic"));
-        crowds.into_iter().for_each(Crowd::finish);
-
-        let order = order.lock().expect("no panic");
-        // From where both are attended to until one has nothing left.
-        let first =
-            |core| order.iter().position(|&(other, _)| other == core).expect("it has items");
-        let last = |core| order.iter().rposition(|&(other, _)| other == core).expect("the same");
-        let both = &order[first(0).max(first(1))..last(0).min(last(1))];
-        let turns: Vec<usize> = both.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len).collect();
-        // The last is cut where the other has its last item.
-        assert!(turns.len() > 10 && turns[..turns.len() - 1].iter().all(|&n| n == 16), "{turns:?}");
+        let order = order.expect("the rescuer serves both at the same time");
 
         // SAFETY: takes no pointers; changes the thread that it is called on, which then ends.
         let lower = || unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) } == 0;
