@@ -80,13 +80,13 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 ///
 /// # #[cmwq::main]
 /// # async fn main() {
-/// let mut interval = interval(Duration::from_millis(2));
+/// let mut interval = interval(Duration::from_millis(100));
 /// interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
 /// let first = interval.tick().await;
-/// std::thread::sleep(Duration::from_millis(5)); // misses the tick at 4 ms
-/// assert_eq!(interval.tick().await - first, Duration::from_millis(2)); // late, at once
+/// std::thread::sleep(Duration::from_millis(250)); // misses the tick at 200 ms
+/// assert_eq!(interval.tick().await - first, Duration::from_millis(100)); // late, at once
 /// let next = interval.tick().await - first;
-/// assert!(next >= Duration::from_millis(6)); // not the one at 4 ms
+/// assert!(next >= Duration::from_millis(300)); // not the one at 200 ms
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
