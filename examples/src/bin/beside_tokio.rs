@@ -45,13 +45,15 @@ async fn serve(handle: Handle) -> Result<(), Box<dyn Error>> {
             println!("request {request}");
         }
     });
-    if std::env::args().nth(1).as_deref() != Some("wait") {
-        cmwq::spawn(async {
+    let signal = async {
+        if std::env::args().nth(1).as_deref() != Some("wait") {
             cmwq::time::sleep(Duration::from_millis(250)).await;
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT)
-        });
-    }
-    entered(&handle, tokio::signal::ctrl_c()).await?;
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT)?;
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    // In one task: before the first poll of ctrl_c() the signal would end the program.
+    cmwq::try_join!(entered(&handle, tokio::signal::ctrl_c()), signal)?;
     println!("Ctrl-C");
     server.abort();
     Ok(())
