@@ -2,12 +2,21 @@
 
 use crate::running::Running;
 use crate::{probe, skip, watchdog};
-use cmwq::runtime::{Builder, Detector, Pin};
+use cmwq::runtime::{Builder, Detector, Pin, Runtime};
 use std::time::Duration;
 
 /// Longer than any test, above all as a threshold of CPU time: while the machine stops a CPU, that
 /// counts as CPU time of what ran there, and an ordinary poll passes for a hog.
 pub const NEVER: Duration = Duration::from_secs(3600);
+
+/// A runtime with one core, which no task loses for using the CPU.
+///
+/// # Panics
+/// When it does not build.
+pub fn one_core_without_hogs() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).cpu_intensive_threshold(NEVER).build().expect("a runtime")
+}
 
 /// A choice of flavor, detector and pinning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What the tests of priority inheritance share: tasks that tell which pool runs them.
 
-use crate::NEVER;
+use crate::case::one_core_without_hogs;
 use cmwq::Workqueue;
 use cmwq::runtime::{Builder, Runtime};
 use cmwq::sync::oneshot;
@@ -64,8 +64,7 @@ impl Fixture {
 
     /// As [`one_core`](Self::one_core), where no hog loses the core.
     pub fn without_hogs() -> Self {
-        let mut builder = Builder::new_multi_thread();
-        Self::on(builder.worker_threads(1).cpu_intensive_threshold(NEVER).build().unwrap())
+        Self::on(one_core_without_hogs())
     }
 
     /// On a runtime that is made for the test.

@@ -2,11 +2,11 @@
 //! the process may give it, and loses it at the end of the poll.
 
 use cmwq::Workqueue;
-use cmwq::runtime::{Builder, Runtime};
 use cmwq::task::JoinHandle;
+use cmwq_tests::case::one_core_without_hogs;
 use cmwq_tests::confine::nice;
 use cmwq_tests::inherit::Queue;
-use cmwq_tests::{NEVER, finish, run, skip, until};
+use cmwq_tests::{finish, run, skip, until};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,6 @@ fn is_permitted() -> bool {
     // SAFETY: takes no pointers; changes the thread that it is called on, which then ends.
     let lower = || unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) } == 0;
     std::thread::spawn(lower).join().expect("no panic")
-}
-
-fn one_core() -> Runtime {
-    Builder::new_multi_thread().worker_threads(1).cpu_intensive_threshold(NEVER).build().unwrap()
 }
 
 /// The nice value of an item's thread at its start and at its end, and the thread's id.
@@ -50,7 +46,7 @@ fn raised(
         if !is_permitted() {
             return skip(test, "the process may not lower nice values");
         }
-        let runtime = one_core();
+        let runtime = one_core_without_hogs();
         let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
         let high = Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap();
         let task = match is_of_queue {
@@ -96,7 +92,7 @@ fn given_back(test: &str, is_of_queue: bool) {
         if !is_permitted() {
             return skip(test, "the process may not lower nice values");
         }
-        let runtime = one_core();
+        let runtime = one_core_without_hogs();
         let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
         let high = Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap();
         let (tell, news) = mpsc::channel();

@@ -21,7 +21,7 @@ fn two_cores(detector: Detector) -> Runtime {
         .worker_threads(2)
         .detector(detector)
         // No poll is taken for a hog.
-        .cpu_intensive_threshold(Duration::from_secs(3600))
+        .cpu_intensive_threshold(cmwq_tests::NEVER)
         .enable_all()
         .build()
         .expect("two cores")

@@ -5,9 +5,10 @@ use cmwq::net::{TcpListener, TcpStream};
 use cmwq::runtime::{Builder, Detector, Runtime};
 use cmwq::workqueue::{Attrs, Scope};
 use cmwq::{Work, Workqueue};
+use cmwq_tests::case::one_core_without_hogs;
 use cmwq_tests::confine::nice;
 use cmwq_tests::crowd::Crowd;
-use cmwq_tests::{Block, NEVER, confine, finish, run, skip, until};
+use cmwq_tests::{Block, confine, finish, run, skip, until};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ fn threads(prefix: &str) -> usize {
 
 /// How many of a line of 300 are done before an item of high priority.
 fn done_before_a_high_priority_item() -> usize {
-    let runtime = no_hog_rule();
+    let runtime = one_core_without_hogs();
     let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
     let high = Workqueue::builder().high_priority().build_on(runtime.handle()).unwrap();
     let done = Arc::new(AtomicUsize::new(0));
@@ -290,7 +291,7 @@ impl AtWork {
 #[test]
 fn as_many_are_at_work_as_an_unbound_pool_has_cpus() {
     run("as_many_are_at_work_as_an_unbound_pool_has_cpus", || {
-        let runtime = no_hog_rule();
+        let runtime = one_core_without_hogs();
         let queue = Workqueue::builder().unbound().scope(Scope::System);
         let queue = queue.build_on(runtime.handle()).unwrap();
         let cpus = confine::allowed().unwrap().len();
@@ -311,17 +312,11 @@ fn as_many_are_at_work_as_an_unbound_pool_has_cpus() {
     });
 }
 
-/// The rule for tasks that use the CPU for long is off, so that only the queue's flag helps.
-fn no_hog_rule() -> Runtime {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).cpu_intensive_threshold(NEVER);
-    builder.build().unwrap()
-}
-
 #[test]
 fn others_do_not_wait_for_a_cpu_intensive_future() {
     run("others_do_not_wait_for_a_cpu_intensive_future", || {
-        let runtime = no_hog_rule();
+        // So that only the queue's flag helps.
+        let runtime = one_core_without_hogs();
         let builder = Workqueue::builder().cpu_intensive();
         let hogs = builder.build_on(runtime.handle()).unwrap();
         let flag = Arc::new(AtomicBool::new(false));
@@ -335,7 +330,7 @@ fn others_do_not_wait_for_a_cpu_intensive_future() {
 #[test]
 fn others_do_not_wait_for_a_cpu_intensive_work_item() {
     run("others_do_not_wait_for_a_cpu_intensive_work_item", || {
-        let runtime = no_hog_rule();
+        let runtime = one_core_without_hogs();
         let builder = Workqueue::builder().cpu_intensive();
         let hogs = builder.build_on(runtime.handle()).unwrap();
         let flag = Arc::new(AtomicBool::new(false));
@@ -352,7 +347,7 @@ fn others_do_not_wait_for_a_cpu_intensive_work_item() {
 #[test]
 fn a_cpu_intensive_item_waits_for_its_turn_to_start() {
     run("a_cpu_intensive_item_waits_for_its_turn_to_start", || {
-        let runtime = no_hog_rule();
+        let runtime = one_core_without_hogs();
         let normal = Workqueue::builder().build_on(runtime.handle()).unwrap();
         let hogs = Workqueue::builder().cpu_intensive().build_on(runtime.handle()).unwrap();
         let has_started = Arc::new(AtomicBool::new(false));

@@ -19,17 +19,12 @@ impl Local {
     /// Moves the paused clock on if nothing can happen. `true` if it did: there are timers to fire.
     pub(super) fn advance_paused_clock(&self) -> bool {
         let shared = self.shared();
-        let before = self.idle_stamps();
-        let still = before.is_some()
-            && {
-                // Not before the first stamps, and not after the others.
-                fence(Ordering::SeqCst);
-                let still = shared.all_cores().all(|core| self.is_still(core));
-                fence(Ordering::SeqCst);
-                still
-            }
-            && self.idle_stamps() == before;
-        if !still {
+        let Some(before) = self.idle_stamps() else { return false };
+        // The queues not before the first stamps, and not after the others.
+        fence(Ordering::SeqCst);
+        let nothing_waits = shared.all_cores().all(|core| self.is_still(core));
+        fence(Ordering::SeqCst);
+        if !nothing_waits || self.idle_stamps() != Some(before) {
             return false;
         }
         let next = shared.all_cores().filter_map(|core| core.timers.raw_next()).min();
